@@ -1,0 +1,195 @@
+import * as z from "zod/mini"
+import { DAY, instant, MINUTE } from "#core/clock.ts"
+import { catalogue, catalogueName } from "./catalogue.ts"
+import { type Event, eventTypes, type Json, type JsonObject, type Reason } from "./event.ts"
+
+/** Limits of one record; the request's own are in `accept`. */
+export const limits = {
+  eventBytes: 256 * 1024,
+  idLength: 256,
+  nameLength: 200,
+  depth: 10,
+  keys: 1000,
+  keyLength: 256,
+  traitsBytes: 32 * 1024,
+  futureMs: DAY,
+} as const
+
+/**
+ * A difference between the client's clock and ours below this is the network's: correcting by it would
+ * move an event by a different amount at every retry.
+ */
+const SKEW_TOLERANCE_MS = MINUTE
+
+const identifier = z.pipe(
+  z.union([z.string(), z.number()]),
+  z.transform((value) => String(value).normalize("NFC")),
+)
+const checkedId = z.pipe(
+  identifier,
+  z.string().check(
+    z.minLength(1),
+    z.maxLength(limits.idLength),
+    z.refine((value) => !/[\u0000-\u001f\u007f]/.test(value) && value.isWellFormed(), {
+      error: "must not hold control characters or half characters",
+    }),
+  ),
+)
+const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
+const object = z.record(z.string(), z.unknown())
+const nullish = <T extends z.ZodMiniType>(schema: T) =>
+  z.pipe(z.transform((value: unknown) => value ?? undefined), z.optional(schema))
+
+/** A record of the Segment HTTP Tracking API, as it may arrive: unknown fields are dropped, `null` means absent. */
+export const Message = z.object({
+  type: z.enum(eventTypes),
+  messageId: nullish(checkedId),
+  userId: nullish(checkedId),
+  anonymousId: nullish(checkedId),
+  previousId: nullish(checkedId),
+  groupId: nullish(checkedId),
+  event: nullish(name),
+  name: nullish(name),
+  properties: nullish(object),
+  traits: nullish(object),
+  context: nullish(object),
+  timestamp: nullish(z.string()),
+  originalTimestamp: nullish(z.string()),
+  sentAt: nullish(z.string()),
+})
+/** What vendors' readers and the simulator write: a tracking call before it is parsed. */
+export type Message = z.input<typeof Message>
+
+export type Received = { receivedAt: number; sentAt?: string; messageId: () => string }
+
+/**
+ * One record → the event, quarantined if it breaks its own type's schema, or the reason why it is refused.
+ * `received.sentAt` is the request's, used where the record has none; `received.messageId` makes an id where it has none.
+ */
+export function toEvent(record: unknown, received: Received): Event | Reason {
+  if (typeof record !== "object" || record === null || Array.isArray(record)) {
+    return { code: "invalid_record", field: "", message: "must be an object" }
+  }
+  const parsed = Message.safeParse(record)
+  if (!parsed.success) return firstIssue(parsed.error.issues, "invalid_field")
+  const message = parsed.data
+  const reason = refusal(message)
+  if (reason) return reason
+  const time = timeOf(message, received)
+  if ("code" in time) return time
+  const event: Event = { id: message.messageId ?? received.messageId(), type: message.type, ...time }
+  const called = message.event ?? message.name
+  if (called !== undefined) event.event = called
+  if (message.userId !== undefined) event.userId = message.userId
+  if (message.anonymousId !== undefined) event.anonymousId = message.anonymousId
+  if (message.previousId !== undefined) event.previousId = message.previousId
+  if (message.groupId !== undefined) event.groupId = message.groupId
+  if (message.properties !== undefined) event.properties = message.properties as JsonObject
+  if (message.traits !== undefined) event.traits = message.traits as JsonObject
+  if (message.context !== undefined) event.context = message.context as JsonObject
+  const broken = schemaReason(event)
+  if (broken) event.quarantine = broken
+  return event
+}
+
+/** Why an event breaks its own type's schema, if it does. */
+export function schemaReason(event: Pick<Event, "type" | "event" | "properties">): Reason | undefined {
+  if (event.type !== "track" || event.event === undefined) return undefined
+  const known = catalogueName(event.event)
+  if (!known) return undefined
+  const parsed = catalogue[known].properties.safeParse(event.properties ?? {})
+  return parsed.success ? undefined : firstIssue(parsed.error.issues, "schema", "properties")
+}
+
+type Issue = { path: PropertyKey[]; message: string; code?: string }
+
+function firstIssue(issues: Issue[], code: string, under?: string): Reason {
+  const issue = issues[0] ?? { path: [], message: "is invalid" }
+  return { code, field: fieldPath([...(under ? [under] : []), ...issue.path]), message: issue.message }
+}
+
+/** `["batch", 3, "name"]` → `batch[3].name`. */
+export const fieldPath = (path: PropertyKey[]) =>
+  path.reduce<string>((text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)), "")
+
+function refusal(message: z.output<typeof Message>): Reason | undefined {
+  if (message.type === "track" && message.event === undefined) {
+    return { code: "missing_field", field: "event", message: "a track call needs the name of its event" }
+  }
+  if (message.userId === undefined && message.anonymousId === undefined) {
+    return { code: "missing_field", field: "userId", message: "one of userId and anonymousId is needed" }
+  }
+  if (message.type === "alias" && (message.userId === undefined || message.previousId === undefined)) {
+    const field = message.userId === undefined ? "userId" : "previousId"
+    return { code: "missing_field", field, message: "an alias call needs userId and previousId" }
+  }
+  if (message.type === "group" && message.groupId === undefined) {
+    return { code: "missing_field", field: "groupId", message: "a group call needs groupId" }
+  }
+  for (const field of ["properties", "traits", "context"] as const) {
+    const misshapen = message[field] && shapeReason(message[field] as Json, field, limits.depth)
+    if (misshapen) return misshapen
+  }
+  if (message.traits && JSON.stringify(message.traits).length > limits.traitsBytes) {
+    return { code: "too_large", field: "traits", message: `traits may take ${limits.traitsBytes} bytes as JSON` }
+  }
+  return undefined
+}
+
+/** Walks before anything else does, so that no later step meets a tower of a thousand arrays. */
+function shapeReason(value: Json, path: string, depth: number): Reason | undefined {
+  if (typeof value !== "object" || value === null) return undefined
+  if (depth === 0) return { code: "too_deep", field: path, message: `may nest ${limits.depth} levels` }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const reason = shapeReason(value[i]!, `${path}[${i}]`, depth - 1)
+      if (reason) return reason
+    }
+    return undefined
+  }
+  const keys = Object.keys(value)
+  if (keys.length > limits.keys) return { code: "too_many_keys", field: path, message: `may have ${limits.keys} keys` }
+  for (const key of keys) {
+    if (key.length > limits.keyLength) {
+      return { code: "key_too_long", field: path, message: `a key may have ${limits.keyLength} characters` }
+    }
+    if (key === "__proto__") return { code: "invalid_key", field: path, message: "__proto__ cannot be a key" }
+    const reason = shapeReason(value[key]!, `${path}.${key}`, depth - 1)
+    if (reason) return reason
+  }
+  return undefined
+}
+
+const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$/i
+
+/** Milliseconds since 1970 of an ISO 8601 instant; without a zone it is UTC. `undefined` for a day or time that does not exist. */
+export function parseInstant(text: string): number | undefined {
+  const match = ISO.exec(text.trim())
+  if (!match) return undefined
+  const [, year, month, day, hour = "00", minute = "00", second = "00", zone = "Z"] = match
+  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  if (Number(month) < 1 || Number(month) > 12 || Number(day) < 1 || Number(day) > days || Number(year) < 1) return undefined
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
+  const fraction = /[.,](\d{1,9})/.exec(text)?.[1]?.padEnd(3, "0").slice(0, 3) ?? "000"
+  const offset = /^z$/i.test(zone) ? "Z" : `${zone.slice(0, 3)}:${zone.slice(-2)}`
+  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}${offset}`)
+  return Number.isNaN(ms) ? undefined : ms
+}
+
+function timeOf(message: z.output<typeof Message>, received: Received): Pick<Event, "at" | "original" | "undated"> | Reason {
+  const field = message.timestamp === undefined ? "originalTimestamp" : "timestamp"
+  const text = message.timestamp ?? message.originalTimestamp
+  if (text === undefined) return { at: instant(received.receivedAt), undated: true }
+  const stated = parseInstant(text)
+  if (stated === undefined) {
+    return { code: "invalid_time", field, message: "must be an instant in ISO 8601 such as 2026-01-31T12:00:00.000Z" }
+  }
+  const sentAt = message.sentAt ?? received.sentAt
+  const sent = sentAt === undefined ? undefined : parseInstant(sentAt)
+  const skew = sent === undefined ? 0 : received.receivedAt - sent
+  const at = Math.abs(skew) > SKEW_TOLERANCE_MS ? stated + skew : stated
+  if (at > received.receivedAt + limits.futureMs) {
+    return { code: "in_the_future", field, message: "may be at most 24 hours ahead" }
+  }
+  return at === stated ? { at: instant(at) } : { at: instant(at), original: instant(stated) }
+}
