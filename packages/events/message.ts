@@ -37,25 +37,22 @@ const checkedId = z.pipe(
 )
 const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
 const object = z.record(z.string(), z.unknown())
-const nullish = <T extends z.ZodMiniType>(schema: T) =>
-  z.pipe(z.transform((value: unknown) => value ?? undefined), z.optional(schema))
-
 /** A record of the Segment HTTP Tracking API, as it may arrive: unknown fields are dropped, `null` means absent. */
 export const Message = z.object({
   type: z.enum(eventTypes),
-  messageId: nullish(checkedId),
-  userId: nullish(checkedId),
-  anonymousId: nullish(checkedId),
-  previousId: nullish(checkedId),
-  groupId: nullish(checkedId),
-  event: nullish(name),
-  name: nullish(name),
-  properties: nullish(object),
-  traits: nullish(object),
-  context: nullish(object),
-  timestamp: nullish(z.string()),
-  originalTimestamp: nullish(z.string()),
-  sentAt: nullish(z.string()),
+  messageId: z.nullish(checkedId),
+  userId: z.nullish(checkedId),
+  anonymousId: z.nullish(checkedId),
+  previousId: z.nullish(checkedId),
+  groupId: z.nullish(checkedId),
+  event: z.nullish(name),
+  name: z.nullish(name),
+  properties: z.nullish(object),
+  traits: z.nullish(object),
+  context: z.nullish(object),
+  timestamp: z.nullish(z.string()),
+  originalTimestamp: z.nullish(z.string()),
+  sentAt: z.nullish(z.string()),
 })
 /** What vendors' readers and the simulator write: a tracking call before it is parsed. */
 export type Message = z.input<typeof Message>
@@ -79,14 +76,14 @@ export function toEvent(record: unknown, received: Received): Event | Reason {
   if ("code" in time) return time
   const event: Event = { id: message.messageId ?? received.messageId(), type: message.type, ...time }
   const called = message.event ?? message.name
-  if (called !== undefined) event.event = called
-  if (message.userId !== undefined) event.userId = message.userId
-  if (message.anonymousId !== undefined) event.anonymousId = message.anonymousId
-  if (message.previousId !== undefined) event.previousId = message.previousId
-  if (message.groupId !== undefined) event.groupId = message.groupId
-  if (message.properties !== undefined) event.properties = message.properties as JsonObject
-  if (message.traits !== undefined) event.traits = message.traits as JsonObject
-  if (message.context !== undefined) event.context = message.context as JsonObject
+  if (called != null) event.event = called
+  if (message.userId != null) event.userId = message.userId
+  if (message.anonymousId != null) event.anonymousId = message.anonymousId
+  if (message.previousId != null) event.previousId = message.previousId
+  if (message.groupId != null) event.groupId = message.groupId
+  if (message.properties != null) event.properties = message.properties as JsonObject
+  if (message.traits != null) event.traits = message.traits as JsonObject
+  if (message.context != null) event.context = message.context as JsonObject
   const broken = schemaReason(event)
   if (broken) event.quarantine = broken
   return event
@@ -113,17 +110,17 @@ export const fieldPath = (path: PropertyKey[]) =>
   path.reduce<string>((text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)), "")
 
 function refusal(message: z.output<typeof Message>): Reason | undefined {
-  if (message.type === "track" && message.event === undefined) {
+  if (message.type === "track" && message.event == null) {
     return { code: "missing_field", field: "event", message: "a track call needs the name of its event" }
   }
-  if (message.userId === undefined && message.anonymousId === undefined) {
+  if (message.userId == null && message.anonymousId == null) {
     return { code: "missing_field", field: "userId", message: "one of userId and anonymousId is needed" }
   }
-  if (message.type === "alias" && (message.userId === undefined || message.previousId === undefined)) {
-    const field = message.userId === undefined ? "userId" : "previousId"
+  if (message.type === "alias" && (message.userId == null || message.previousId == null)) {
+    const field = message.userId == null ? "userId" : "previousId"
     return { code: "missing_field", field, message: "an alias call needs userId and previousId" }
   }
-  if (message.type === "group" && message.groupId === undefined) {
+  if (message.type === "group" && message.groupId == null) {
     return { code: "missing_field", field: "groupId", message: "a group call needs groupId" }
   }
   for (const field of ["properties", "traits", "context"] as const) {
@@ -177,15 +174,15 @@ export function parseInstant(text: string): number | undefined {
 }
 
 function timeOf(message: z.output<typeof Message>, received: Received): Pick<Event, "at" | "original" | "undated"> | Reason {
-  const field = message.timestamp === undefined ? "originalTimestamp" : "timestamp"
+  const field = message.timestamp == null ? "originalTimestamp" : "timestamp"
   const text = message.timestamp ?? message.originalTimestamp
-  if (text === undefined) return { at: instant(received.receivedAt), undated: true }
+  if (text == null) return { at: instant(received.receivedAt), undated: true }
   const stated = parseInstant(text)
   if (stated === undefined) {
     return { code: "invalid_time", field, message: "must be an instant in ISO 8601 such as 2026-01-31T12:00:00.000Z" }
   }
   const sentAt = message.sentAt ?? received.sentAt
-  const sent = sentAt === undefined ? undefined : parseInstant(sentAt)
+  const sent = sentAt == null ? undefined : parseInstant(sentAt)
   const skew = sent === undefined ? 0 : received.receivedAt - sent
   const at = Math.abs(skew) > SKEW_TOLERANCE_MS ? stated + skew : stated
   if (at > received.receivedAt + limits.futureMs) {
