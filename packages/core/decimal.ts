@@ -36,6 +36,12 @@ function parse(text: string): Decimal | undefined {
 const signed = (sign: string | undefined, amount: bigint) => (sign === "-" ? -amount : amount)
 const limited = (amount: bigint) => (amount < LIMIT && amount > -LIMIT ? amount : undefined)
 
+/** The amount that `toText` wrote, unchecked. */
+export function fromText(text: string): Decimal {
+  const point = text.indexOf(".")
+  return point < 0 ? BigInt(text) * 1_000_000_000_000n : BigInt(text.slice(0, point) + text.slice(point + 1).padEnd(PLACES, "0"))
+}
+
 /** The amount as a plain decimal string with at least `places` digits after the point: `toText(1250n * 10n ** 10n, 2)` is "12.50". */
 export function toText(amount: Decimal, places = 0): string {
   const digits = (amount < 0n ? -amount : amount).toString().padStart(PLACES + 1, "0")

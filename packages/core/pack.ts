@@ -1,21 +1,29 @@
-import { zstdCompressSync, zstdDecompressSync, constants } from "node:zlib"
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 
-/** First byte of everything we pack: tells how to read the rest, so a later codec can live beside this one. */
+/** First byte of everything we pack: tells how to read the rest, so that a later codec can live beside these. */
+const PLAIN_JSON = 0
 const ZSTD_JSON = 1
-const LIMIT_BYTES = 64 * 1024 * 1024
+const LIMIT_BYTES = 256 * 1024 * 1024
+/** Below this a write costs one unit either way, and plain is quicker. */
+const SMALL_BYTES = 900
 const LEVEL = { [constants.ZSTD_c_compressionLevel]: 3 }
 
-/** Text → version byte + zstd (RFC 8878, level 3). */
+/** Text → version byte + plain UTF-8 if small, else zstd (RFC 8878, level 3). */
 export function packText(text: string): Buffer {
-  return Buffer.concat([Buffer.of(ZSTD_JSON), zstdCompressSync(text, { params: LEVEL })])
+  const bytes = Buffer.from(text, "utf8")
+  if (bytes.length < SMALL_BYTES) return Buffer.concat([Buffer.of(PLAIN_JSON), bytes])
+  return Buffer.concat([Buffer.of(ZSTD_JSON), zstdCompressSync(bytes, { params: LEVEL })])
 }
 
-/** The text back. Throws on an unknown version, on corrupt bytes and on more than 64 MB of text. */
+/** The text back. Throws on an unknown version, on corrupt bytes and on more than 256 MB of text. */
 export function unpackText(bytes: Uint8Array): string {
-  if (bytes[0] !== ZSTD_JSON) throw new Error(`unknown pack version ${bytes[0]}`)
-  return zstdDecompressSync(bytes.subarray(1), { maxOutputLength: LIMIT_BYTES }).toString("utf8")
+  const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (packed[0] === PLAIN_JSON) return packed.toString("utf8", 1)
+  if (packed[0] !== ZSTD_JSON) throw new Error(`unknown pack version ${packed[0]}`)
+  return zstdDecompressSync(packed.subarray(1), { maxOutputLength: LIMIT_BYTES }).toString("utf8")
 }
 
+/** Any JSON value → bytes. */
 export const pack = (value: unknown) => packText(JSON.stringify(value))
 
 /** The value back, unchecked: only what we packed ourselves is unpacked. */

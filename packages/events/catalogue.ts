@@ -1,3 +1,4 @@
+import "#core/words.ts"
 import * as z from "zod/mini"
 import { decimal } from "#core/decimal.ts"
 

@@ -1,0 +1,135 @@
+import { Hono } from "hono"
+import type { Authenticate, Caller } from "#access/key.ts"
+import type { Clock } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
+import type { Log } from "#core/log.ts"
+import { accept, type Enqueue, requestLimits } from "#pipeline/accept.ts"
+import type { Table } from "#store/table.ts"
+import { readJson } from "./body.ts"
+import { type Correlated, perRequest, problem } from "./problem.ts"
+
+export type CollectNeeds = {
+  table: Pick<Table, "put" | "get">
+  clock: Clock
+  nonce: () => string
+  log: Log
+  authenticate: Authenticate
+  enqueue: Enqueue
+}
+
+/** The Segment HTTP Tracking API's paths and the short forms of browsers' SDKs, with the call that each carries. */
+const calls = {
+  track: "track",
+  t: "track",
+  identify: "identify",
+  i: "identify",
+  page: "page",
+  p: "page",
+  screen: "screen",
+  s: "screen",
+  group: "group",
+  g: "group",
+  alias: "alias",
+  a: "alias",
+} as const
+export const collectPaths = new Set([...Object.keys(calls), "batch", "b", "m"].map((name) => `/v1/${name}`))
+
+/** The door for tracked events: tiny, and with its own concurrency, so that no query can starve it. */
+export function collectApp(needs: CollectNeeds) {
+  const app = new Hono<Correlated>()
+  app.use(perRequest(needs))
+  app.use(async (c, next) => {
+    c.header("Access-Control-Allow-Origin", "*")
+    if (c.req.method !== "OPTIONS") return next()
+    c.header("Access-Control-Allow-Methods", "POST, OPTIONS")
+    c.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id")
+    c.header("Access-Control-Max-Age", "86400")
+    return c.body(null, 204)
+  })
+  app.onError((error, c) => problem(c, error, needs.log))
+  app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
+
+  const calling = async (request: Request, presented: string | undefined, body: unknown): Promise<Caller> =>
+    needs.authenticate(presented ?? keyOf(request, body), "write")
+
+  const receive = async (c: { req: { raw: Request }; set(name: "tenant" | "key" | "outcome", value: string): void }, records: (body: object) => unknown) => {
+    const request = c.req.raw
+    const presented = keyInHeader(request)
+    // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
+    if (presented !== undefined) await calling(request, presented, undefined)
+    const body = await readJson(request, requestLimits.bytes)
+    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new Fault("invalid_request", "the body must be a JSON object")
+    const caller = await calling(request, presented, body)
+    c.set("tenant", caller.tenant)
+    c.set("key", caller.key)
+    const list = records(body)
+    if (!Array.isArray(list)) throw new Fault("invalid_request", "batch must be a list of calls", { field: "batch" })
+    if (list.length === 0) throw new Fault("invalid_request", "batch is empty", { field: "batch" })
+    const sentAt = "sentAt" in body && typeof body.sentAt === "string" ? body.sentAt : undefined
+    const idempotencyKey = request.headers.get("idempotency-key") ?? undefined
+    const outcome = await accept(needs, { tenant: caller.tenant, source: caller.source, records: list, sentAt, idempotencyKey })
+    c.set("outcome", outcome.rejected.length === 0 ? "accepted" : outcome.accepted === 0 ? "rejected" : "partly accepted")
+    return outcome
+  }
+
+  const batch = ["/v1/batch", "/v1/b"]
+  for (const path of batch) {
+    app.post(path, async (c) => {
+      const outcome = await receive(c, (body) => ("batch" in body ? body.batch : undefined))
+      if (outcome.accepted > 0) return c.json({ success: true, ...outcome })
+      const [first] = outcome.rejected
+      const detail = `every record was refused; the first: ${first!.field || "record"} ${first!.message}`
+      return problemWith(c, detail, `batch[0]${first!.field ? `.${first!.field}` : ""}`, outcome)
+    })
+  }
+  for (const [name, type] of Object.entries(calls)) {
+    app.post(`/v1/${name}`, async (c) => {
+      const outcome = await receive(c, (body) => {
+        const { writeKey: _, ...record } = body as { writeKey?: unknown }
+        return [{ ...record, type }]
+      })
+      if (outcome.accepted > 0) return c.json({ success: true, ...outcome })
+      const [first] = outcome.rejected
+      return problemWith(c, `${first!.field || "the call"} ${first!.message}`, first!.field, outcome)
+    })
+  }
+  // Browsers' SDKs report about themselves here; it is not about the tenant's customers.
+  app.post("/v1/m", (c) => c.json({ success: true }))
+  for (const path of collectPaths) {
+    app.all(path, () => {
+      throw new Fault("method_not_allowed", "use POST")
+    })
+  }
+  return app
+
+  function problemWith(c: Parameters<typeof problem>[0], detail: string, field: string, outcome: object) {
+    return c.json(
+      {
+        type: "urn:octant:problem:invalid_request",
+        title: "invalid request",
+        status: 400,
+        code: "invalid_request",
+        detail,
+        field,
+        correlationId: c.get("correlationId") as string,
+        ...outcome,
+      },
+      400,
+      { "Content-Type": "application/problem+json" },
+    )
+  }
+}
+
+/** A key as the Basic user name or as Bearer. */
+export function keyInHeader(request: Request): string | undefined {
+  const header = request.headers.get("authorization")
+  if (header === null) return undefined
+  const [scheme, value, ...more] = header.split(" ")
+  if (more.length > 0 || value === undefined) return ""
+  if (scheme!.toLowerCase() === "bearer") return value
+  if (scheme!.toLowerCase() !== "basic") return ""
+  return Buffer.from(value, "base64").toString("utf8").split(":")[0]
+}
+
+const keyOf = (_request: Request, body: unknown): string | undefined =>
+  typeof body === "object" && body !== null && "writeKey" in body && typeof body.writeKey === "string" ? body.writeKey : undefined

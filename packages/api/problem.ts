@@ -1,0 +1,72 @@
+import type { Context } from "hono"
+import type { ContentfulStatusCode } from "hono/utils/http-status"
+import { Fault } from "#core/fault.ts"
+import type { Log } from "#core/log.ts"
+import type { Clock } from "#core/clock.ts"
+import type { Env, MiddlewareHandler } from "hono"
+import { fieldPath } from "#events/message.ts"
+
+/** What every request has: an id by which its log line is found. */
+export type Correlated = { Variables: { correlationId: string; tenant?: string; key?: string; outcome?: string } }
+
+/** An error as RFC 9457 problem details. Only a `Fault` says what it is; of anything else nothing leaves the building. */
+export function problem(c: Context, error: unknown, log: Log) {
+  const fault = error instanceof Fault ? error : new Fault("internal", "something went wrong on our side; try again")
+  const correlationId = c.get("correlationId") as string | undefined
+  if (!(error instanceof Fault)) {
+    const { name, stack } = error instanceof Error ? error : { name: "unknown", stack: undefined }
+    log("error", { correlationId, code: name, stack })
+  }
+  if (fault.retryAfter !== undefined) c.header("Retry-After", String(Math.ceil(fault.retryAfter)))
+  return c.json(
+    {
+      type: `urn:octant:problem:${fault.code}`,
+      title: fault.code.replaceAll("_", " "),
+      status: fault.status,
+      code: fault.code,
+      detail: fault.message,
+      ...(fault.field === undefined ? {} : { field: fault.field }),
+      ...(fault.retryAfter === undefined ? {} : { retryAfter: fault.retryAfter }),
+      correlationId,
+    },
+    fault.status as ContentfulStatusCode,
+    { "Content-Type": "application/problem+json" },
+  )
+}
+
+/** Gives each request its id, its security headers and its one log line. */
+export function perRequest({ log, clock, nonce }: { log: Log; clock: Clock; nonce: () => string }): MiddlewareHandler<Correlated & Env> {
+  return async (c, next) => {
+    const started = clock()
+    const given = c.req.header("x-correlation-id")
+    const correlationId = given !== undefined && /^[\w-]{1,64}$/.test(given) ? given : nonce()
+    c.set("correlationId", correlationId)
+    await next()
+    c.header("X-Correlation-Id", correlationId)
+    c.header("X-Content-Type-Options", "nosniff")
+    c.header("Cache-Control", "no-store")
+    log("request", {
+      correlationId,
+      method: c.req.method,
+      route: c.req.routePath,
+      status: c.res.status,
+      tenant: c.get("tenant"),
+      key: c.get("key"),
+      outcome: c.get("outcome"),
+      ms: clock() - started,
+    })
+  }
+}
+
+/** A value that a schema accepts, or `Fault("invalid_request")` with the first offending field. */
+export function parsed<T>(
+  schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[]; message: string; code: string }[] } } },
+  value: unknown,
+): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  const keys = "keys" in issue ? (issue.keys as string[]) : []
+  const field = fieldPath([...issue.path, ...keys.slice(0, 1)])
+  throw new Fault("invalid_request", `${field || "the request"}: ${issue.message}`, field ? { field } : {})
+}

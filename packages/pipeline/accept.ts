@@ -1,0 +1,128 @@
+import { type Clock, DAY, instant, SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
+import { sha256, shortHash } from "#core/hash.ts"
+import type { Batch, Event, Rejection } from "#events/event.ts"
+import { limits, toEvent } from "#events/message.ts"
+import { packBatches, unpackBatches } from "#store/journal.ts"
+import { keys, TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+
+/** Limits of one request. */
+export const requestLimits = { events: 1000, bytes: 1024 * 1024 } as const
+
+/** What a request for one tenant carries, before its records are looked at. */
+export type Request = {
+  tenant: TenantId
+  source: string
+  records: readonly unknown[]
+  /** The request's own `sentAt`. */
+  sentAt?: string | undefined
+  idempotencyKey?: string | undefined
+  /** The vendor's id of the delivery. */
+  deliveryId?: string | undefined
+}
+
+/** What became of a request: how many events were queued, and which records were refused and why. */
+export type Accepted = { batchId: string; accepted: number; quarantined: number; rejected: Rejection[] }
+
+/** Durably queues messages: resolves only when all of them are safe. */
+export type Enqueue = (messages: readonly string[]) => Promise<void>
+
+type Needs = { clock: Clock; nonce: () => string; table: Pick<Table, "put" | "get">; enqueue: Enqueue }
+
+/** Raw bytes of a part: it fits into a queue message and an entry even if nothing in it can be compressed. */
+const PART_BYTES = 256 * 1024
+const CLAIM_DAYS = 30
+
+/**
+ * Takes a request in: parses its records, refuses the bad ones one by one, and queues the rest. When it resolves, the
+ * bytes are durable. The batch id is derived, so that every redelivery carries the same one.
+ */
+export async function accept(needs: Needs, request: Request): Promise<Accepted> {
+  const { records } = request
+  if (records.length > requestLimits.events) {
+    throw new Fault("payload_too_large", `a request may carry ${requestLimits.events} events`, { field: "batch" })
+  }
+  const receivedAt = await claimed(needs, request)
+  let made = 0
+  const seed = request.idempotencyKey ?? request.deliveryId
+  const messageId = () => (seed === undefined ? `octant-${needs.nonce()}` : `octant-${shortHash(`${seed}\u001f${made++}`)}`)
+  const events: Event[] = []
+  const rejected: Rejection[] = []
+  for (const [index, record] of records.entries()) {
+    const size = Buffer.byteLength(JSON.stringify(record) ?? "")
+    const parsed =
+      size > limits.eventBytes
+        ? { code: "too_large", field: "", message: `an event may take ${limits.eventBytes} bytes` }
+        : toEvent(record, { receivedAt, sentAt: request.sentAt, messageId })
+    if ("code" in parsed) rejected.push({ index, ...parsed })
+    else events.push(parsed)
+  }
+  const batchId = request.deliveryId ?? derivedId(request.idempotencyKey, events, needs.nonce)
+  const batch = {
+    id: batchId,
+    source: request.source,
+    receivedAt: instant(receivedAt),
+    events,
+    ...(rejected.length > 0 ? { rejected: rejected.map(({ index, code }) => ({ index, code })) } : {}),
+  }
+  if (records.length > 0) await needs.enqueue(partsOf(batch).map((part) => toMessage(request.tenant, part)))
+  return { batchId, accepted: events.length, quarantined: events.filter(({ quarantine }) => quarantine).length, rejected }
+}
+
+/** The id of the vendor, of the client, or of the messages themselves. */
+function derivedId(idempotencyKey: string | undefined, events: readonly Event[], nonce: () => string) {
+  if (idempotencyKey !== undefined) return `key-${shortHash(idempotencyKey)}`
+  if (events.length === 0) return `none-${nonce()}`
+  return `ids-${shortHash(events.map(({ id }) => id).sort().join("\u001f"))}`
+}
+
+/**
+ * An idempotency key belongs to one body: the same key with another is refused, and a retry counts as received when
+ * the first was, so that what it dates by our clock is dated the same.
+ */
+async function claimed({ clock, table }: Needs, { tenant, idempotencyKey, records }: Request): Promise<number> {
+  const now = clock()
+  if (idempotencyKey === undefined) return now
+  if (!/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
+    throw new Fault("invalid_request", "an Idempotency-Key has 1 to 255 visible ASCII characters", { field: "Idempotency-Key" })
+  }
+  const body = sha256(JSON.stringify(records))
+  const key = keys.claim(tenant, idempotencyKey)
+  const ttl = Math.ceil(now / SECOND) + (CLAIM_DAYS * DAY) / SECOND
+  if (await table.put({ ...key, body, at: now, ttl }, "absent")) return now
+  const claim = await table.get(key)
+  if (claim && claim["body"] !== body) {
+    throw new Fault("idempotency_conflict", "this Idempotency-Key was used with another body; send a new key", { field: "Idempotency-Key" })
+  }
+  return Number(claim?.["at"] ?? now)
+}
+
+/** A batch in pieces that each fit into a message; the pieces are the same whenever the batch is. */
+function partsOf(batch: Batch): Batch[] {
+  const parts: Batch[] = [{ ...batch, events: [] }]
+  let bytes = 0
+  for (const event of batch.events) {
+    const size = Buffer.byteLength(JSON.stringify(event))
+    if (bytes > 0 && bytes + size > PART_BYTES) {
+      const { rejected: _, ...rest } = batch
+      parts.push({ ...rest, events: [] })
+      bytes = 0
+    }
+    parts.at(-1)!.events.push(event)
+    bytes += size
+  }
+  return parts
+}
+
+/** A message of the append queue: version, tenant, and the packed batch. */
+export function toMessage(tenant: TenantId, batch: Batch): string {
+  return `1 ${tenant} ${packBatches([batch]).toString("base64")}`
+}
+
+/** The batches of a message; throws on a version, a tenant or bytes that are not ours. */
+export function fromMessage(message: string): { tenant: TenantId; batches: Batch[] } {
+  const [version, tenant, body] = message.split(" ")
+  if (version !== "1" || body === undefined) throw new Error(`unknown message version ${version?.slice(0, 10)}`)
+  return { tenant: TenantId.parse(tenant), batches: unpackBatches(Buffer.from(body, "base64")) }
+}

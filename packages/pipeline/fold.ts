@@ -1,0 +1,274 @@
+import { shortHash } from "#core/hash.ts"
+import { addDays, type Place } from "#core/zone.ts"
+import type { Batch, Event } from "#events/event.ts"
+import { type Amount, type Distinct, type Entity, type Metric, metrics, sketches, type Tally } from "#metrics/catalogue.ts"
+import { type Dimension, type Dims, dimsOf, type EventDimension, isLineDimension, type LineDimension, lineDimensionNames, lineDimensions, sketchDimensions } from "#metrics/dimension.ts"
+import type { Entities, EntityName } from "#metrics/entity.ts"
+import { type Fact, factOf } from "#metrics/fact.ts"
+import { addTo, emptySketch, TOO_LARGE } from "#science/sketch.ts"
+import type { Entry } from "#store/journal.ts"
+import { absorb, type Customer, type Give, learn, newCustomer, RECENT_ENTRIES, take } from "./customer.ts"
+import { getOr, type Memory, rootOf, sum, type Tallied } from "./memory.ts"
+
+/**
+ * The fold: every number is what this makes of the journal. The same function folds live, shows the tail of a read,
+ * replays and recounts. It reads no clock, draws no number and waits for nothing: what it needs of the views has been
+ * put into `memory` before (see `needsOf`).
+ */
+export function fold(memory: Memory, entry: Entry, filter?: (fact: Fact) => boolean) {
+  for (const batch of entry.batches) foldBatch(memory, batch, entry.position, filter)
+  memory.position = entry.position
+  memory.at = entry.at
+}
+
+/** Which messages' days and which identifiers the fold will ask its memory for. */
+export function needsOf(entries: readonly Entry[]) {
+  const days = new Set<string>()
+  const ids = new Set<string>()
+  for (const { batches } of entries) {
+    for (const batch of batches) {
+      for (const event of batch.events) {
+        for (const day of seenDays(event)) days.add(day)
+        for (const id of [event.userId, event.anonymousId, event.previousId]) if (id !== undefined) ids.add(id)
+      }
+      if (batch.rejected?.length) for (const day of around(batch.receivedAt.slice(0, 10))) days.add(day)
+    }
+  }
+  return { days, ids }
+}
+
+const around = (day: string) => [day, addDays(day, -1), addDays(day, 1)]
+/** A retry carries the same time, so it is looked for on that day; without a time of its own, on the days around. */
+const seenDays = (event: Event) => {
+  const day = (event.original ?? event.at).slice(0, 10)
+  return event.undated ? around(day) : [day]
+}
+
+function foldBatch(memory: Memory, batch: Batch, position: number, filter: ((fact: Fact) => boolean) | undefined) {
+  const ledger = ledgerOf(memory, batch.receivedAt, batch.source)
+  const receivedDay = batch.receivedAt.slice(0, 10)
+  for (const { index } of batch.rejected ?? []) {
+    ledger.received++
+    ledger[isNew(memory, `rejected:${batch.id}:${index}`, around(receivedDay)) ? "rejected" : "duplicate"]++
+  }
+  for (const event of batch.events) {
+    const days = seenDays(event)
+    if (event.quarantine) {
+      ledger.received++
+      if (isNew(memory, `quarantined:${event.id}`, days)) {
+        ledger.quarantined++
+        memory.quarantined.push({ event, source: batch.source, receivedAt: batch.receivedAt })
+      } else ledger.duplicate++
+      continue
+    }
+    let account = ledger
+    if (event.released) {
+      if (!isNew(memory, `released:${event.id}`, days)) continue
+      memory.released.push({ id: event.id, receivedAt: event.released.receivedAt })
+      account = ledgerOf(memory, event.released.receivedAt, batch.source)
+      account.quarantined--
+    } else account.received++
+    if (!isNew(memory, event.id, days)) {
+      account.duplicate++
+      continue
+    }
+    account.counted++
+    foldEvent(memory, event, batch.source, position, filter)
+  }
+}
+
+function ledgerOf(memory: Memory, receivedAt: string, source: string): Tallied {
+  const hour = getOr(memory.ledger, receivedAt.slice(0, 13), () => new Map<string, Tallied>())
+  return getOr(hour, source, () => ({ received: 0, counted: 0, duplicate: 0, rejected: 0, quarantined: 0 }))
+}
+
+/** Whether nothing with this id was seen on any of the days; it is noted on the first. */
+function isNew(memory: Memory, id: string, days: readonly string[]) {
+  const hash = shortHash(id)
+  for (const day of days) if (memory.seen.get(day)?.has(hash) || memory.fresh.get(day)?.has(hash)) return false
+  getOr(memory.fresh, days[0]!, () => new Set<string>()).add(hash)
+  return true
+}
+
+function foldEvent(memory: Memory, event: Event, source: string, position: number, filter: ((fact: Fact) => boolean) | undefined) {
+  const give: Give = (entity, value, ms, dims, sign) => giveEntity(memory, entity, value, ms, dims, sign)
+  const customer = identify(memory, event, give)
+  const ms = Date.parse(event.at)
+  learn(customer, event, ms)
+  const fact = factOf(event, source, customer.traits, memory.currency)
+  if (filter && !filter(fact)) return
+  const dims = dimsOf(fact)
+  const place = memory.zone.place(ms)
+  remember(memory, customer, position)
+  take(customer, fact, ms, dims, give)
+
+  const named = listening.get(fact.name ?? "") ?? everyEvent
+  for (const [name, metric] of named.tallies) {
+    const amount = metric.value(fact)
+    if (amount !== undefined) tally(memory, name, metric, amount, fact, dims, place)
+  }
+  for (const [name, metric] of named.distincts) note(memory, name, metric, customer.ordinal, fact, dims, place)
+  for (const [name, sketch] of named.sketches) {
+    const value = sketch.value(fact)
+    if (value === undefined || value < 0 || value >= TOO_LARGE) continue
+    const when = stamp(memory, place)
+    addTo(sketchAt(memory, name, "", "", when), value)
+    for (const [dimension, key] of keysOf(memory, sketchDimensions, fact, dims)) addTo(sketchAt(memory, name, dimension, key, when), value)
+  }
+}
+
+/** A row keeps the positions of its last entries; when there are twice as many, the older ones are spilled. */
+function remember(memory: Memory, customer: Customer, position: number) {
+  if (customer.entries.at(-1) === position) return
+  customer.entries.push(position)
+  if (customer.entries.length < 2 * RECENT_ENTRIES) return
+  const entries = customer.entries.splice(0, customer.entries.length - RECENT_ENTRIES)
+  customer.spilled = (customer.spilled ?? 0) + entries.length
+  memory.spilled.push({ id: customer.id, upTo: customer.spilled, entries })
+}
+
+type SketchRule = (typeof sketches)[keyof typeof sketches]
+type Listening = { tallies: [string, Tally][]; distincts: [string, Distinct][]; sketches: [string, SketchRule][] }
+
+/** Which metrics listen to an event of a name, worked out once. */
+const everyEvent = listeningTo(undefined)
+const listening = new Map(
+  [
+    ...new Set(
+      [...Object.values<Metric>(metrics), ...Object.values(sketches)].flatMap((rule): readonly string[] => ("on" in rule ? rule.on : [])),
+    ),
+  ].map((name) => [name, listeningTo(name)]),
+)
+
+function listeningTo(name: string | undefined): Listening {
+  const hears = (on: readonly string[]) => on.includes("*") || (name !== undefined && on.includes(name))
+  const all = Object.entries<Metric>(metrics)
+  return {
+    tallies: all.filter((pair): pair is [string, Tally] => pair[1].kind === "tally" && hears(pair[1].on)),
+    distincts: all.filter((pair): pair is [string, Distinct] => pair[1].kind === "distinct" && hears(pair[1].on)),
+    sketches: Object.entries<SketchRule>(sketches).filter(([, rule]) => hears(rule.on)),
+  }
+}
+
+const entityMetrics = Map.groupBy(
+  Object.entries<Metric>(metrics).filter((pair): pair is [string, Entity] => pair[1].kind === "entity"),
+  ([, metric]) => metric.of,
+)
+
+function giveEntity<E extends EntityName>(memory: Memory, entity: E, value: Entities[E], ms: number, dims: Dims, sign: 1 | -1) {
+  const place = memory.zone.place(ms)
+  for (const [name, metric] of entityMetrics.get(entity) ?? []) {
+    const amount = (metric as { value: (entity: Entities[E]) => Amount | undefined }).value(value)
+    if (!amount) continue
+    const signed = sign === 1 ? amount : -amount
+    addHour(memory, name, signed, place)
+    for (const dimension in dims) addKey(memory, dimension, dims[dimension as EventDimension]!, name, signed, place)
+  }
+}
+
+function tally(memory: Memory, name: string, metric: Tally, amount: Amount, fact: Fact, dims: Dims, place: Place) {
+  addHour(memory, name, amount, place)
+  for (const dimension in dims) addKey(memory, dimension, dims[dimension as EventDimension]!, name, amount, place)
+  for (const dimension of fact.lines.length > 0 ? lineDimensionNames : []) {
+    for (const [key, part] of lineParts(fact, dimension, metric, amount)) addKey(memory, dimension, key, name, part, place)
+  }
+}
+
+/** What each product (or category) of an event gets of its amount. */
+export function lineParts(fact: Fact, dimension: LineDimension, metric: Tally, amount: Amount): Map<string, Amount> {
+  const parts = new Map<string, Amount>()
+  for (const line of fact.lines) {
+    const key = lineDimensions[dimension](line)
+    const part = metric.line ? metric.line(line, fact) : amount
+    if (key === undefined || part === undefined) continue
+    parts.set(key, metric.line ? sum(parts.get(key), part) : part)
+  }
+  return parts
+}
+
+function addHour(memory: Memory, name: string, amount: Amount, { day, hour }: Place) {
+  const amounts = getOr(getOr(memory.hours, day, () => new Map()), hour, () => new Map<string, Amount>())
+  amounts.set(name, sum(amounts.get(name), amount))
+}
+
+function addKey(memory: Memory, dimension: string, key: string, name: string, amount: Amount, place: Place) {
+  const stamps = getOr(getOr(memory.breakdowns, dimension, () => new Map()), key, () => new Map())
+  const amounts = getOr(stamps, stamp(memory, place), () => new Map<string, Amount>())
+  amounts.set(name, sum(amounts.get(name), amount))
+}
+
+const sketchAt = (memory: Memory, name: string, dimension: string, key: string, when: string) =>
+  getOr(getOr(getOr(getOr(memory.sketches, name, () => new Map()), dimension, () => new Map()), key, () => new Map()), when, emptySketch)
+
+const stamp = ({ detail }: Memory, { day, hour }: Place) => (detail.hourly ? `${day}T${String(hour).padStart(2, "0")}` : day)
+
+/** The keys that an event has in the dimensions that something is kept by, and in the one asked for besides. */
+function keysOf({ detail }: Memory, kept: readonly EventDimension[], fact: Fact, dims: Dims): [Dimension, string][] {
+  const keys = kept.flatMap((dimension): [Dimension, string][] => (dims[dimension] === undefined ? [] : [[dimension, dims[dimension]]]))
+  const more = detail.dimension
+  if (more === undefined || kept.includes(more as EventDimension)) return keys
+  if (isLineDimension(more)) {
+    const values = new Set(fact.lines.map((line) => lineDimensions[more](line)))
+    return [...keys, ...[...values].flatMap((value): [Dimension, string][] => (value === undefined ? [] : [[more, value]]))]
+  }
+  return dims[more] === undefined ? keys : [...keys, [more, dims[more]]]
+}
+
+/** Sets a customer's bit for a day, for the whole and for each dimension that the set is kept by. */
+function note(memory: Memory, name: string, metric: Distinct, ordinal: number, fact: Fact, dims: Dims, { day, hour }: Place) {
+  const [period, slot] = memory.detail.hourly ? [day, hour] : [day.slice(0, 7), Number(day.slice(8)) - 1]
+  const dimensions = getOr(memory.sets, name, () => new Map())
+  setBit(getOr(dimensions, "", () => new Map()), "", period, ordinal, 1 << slot)
+  for (const [dimension, key] of keysOf(memory, metric.dimensions, fact, dims)) {
+    setBit(getOr(dimensions, dimension, () => new Map()), key, period, ordinal, 1 << slot)
+  }
+}
+
+function setBit(keys: Map<string, Map<string, Map<number, number>>>, key: string, month: string, ordinal: number, bit: number) {
+  const members = getOr(getOr(keys, key, () => new Map()), month, () => new Map<number, number>())
+  members.set(ordinal, (members.get(ordinal) ?? 0) | bit)
+}
+
+/**
+ * Whose event it is. A user id and an anonymous id that come together are one customer, unless the anonymous id already
+ * belongs to another user (a shared device); `alias` joins two whatever they are. Joining again changes nothing.
+ */
+function identify(memory: Memory, event: Event, give: Give): Customer {
+  const { userId, anonymousId, previousId } = event
+  const customer = customerOf(memory, (userId ?? anonymousId)!)
+  if (userId !== undefined && !customer.known) customer.known = true
+  if (event.type === "alias" && previousId !== undefined) unite(memory, customer, previousId, true, give)
+  if (userId !== undefined && anonymousId !== undefined) unite(memory, customer, anonymousId, false, give)
+  memory.changedCustomers.add(customer.id)
+  return customer
+}
+
+function customerOf(memory: Memory, id: string): Customer {
+  const root = rootOf(memory, id)
+  return getOr(memory.customers, root, () => newCustomer(root, ++memory.customerCount))
+}
+
+function unite(memory: Memory, into: Customer, id: string, evenIfKnown: boolean, give: Give) {
+  const root = rootOf(memory, id)
+  if (root === into.id) return
+  const other = memory.customers.get(root)
+  if (other) {
+    if (other.known && !evenIfKnown) return
+    merge(memory, into, other, give)
+  } else {
+    into.aliases = [...new Set([...(into.aliases ?? []), root])].sort()
+  }
+  memory.pointers.set(root, into.id)
+  memory.changedPointers.add(root)
+}
+
+function merge(memory: Memory, into: Customer, from: Customer, give: Give) {
+  const span = {
+    from: from.events > 0 ? memory.zone.place(from.firstSeen).day.slice(0, 7) : "",
+    to: from.events > 0 ? memory.zone.place(from.lastSeen).day.slice(0, 7) : "",
+  }
+  absorb(into, from, give)
+  memory.customers.delete(from.id)
+  memory.changedCustomers.delete(from.id)
+  memory.merged.set(from.ordinal, { into: into.ordinal, ...span })
+}

@@ -1,0 +1,157 @@
+import type { Clock } from "#core/clock.ts"
+import { shortHash } from "#core/hash.ts"
+import { addBlocks, blockKind, type BlockKind, fromStored, type Fragment, renameMembers, toStored } from "#metrics/block.ts"
+import { type Distinct, type Metric, metrics } from "#metrics/catalogue.ts"
+import { type Entry, entriesAfter } from "#store/journal.ts"
+import { keys, padded, type TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import { commit, settle, type ViewItem } from "#store/views.ts"
+import { fold } from "./fold.ts"
+import { fragmentsOf, renaming } from "./fragments.ts"
+import type { Memory } from "./memory.ts"
+import { memoryOf, openSnapshot, prepare, type Snapshot, tried, unmoved } from "./snapshot.ts"
+
+export type FoldNeeds = { table: Table; clock: Clock; nonce: () => string }
+
+/** How many events one commit takes in at most: bounds the memory of a worker. */
+const MOST_EVENTS = 50_000
+
+/**
+ * Folds what the journal holds beyond the views, commit by commit. "folded" when the views had to be changed,
+ * "nothing" when they were up to date, "outrun" when another fold was faster (then it is its work to go on).
+ */
+export async function foldTenant(
+  needs: FoldNeeds,
+  tenant: TenantId,
+  options: { generation?: number; to?: number; onProgress?: (position: number) => void } = {},
+): Promise<"folded" | "nothing" | "outrun"> {
+  let outcome: "folded" | "nothing" = "nothing"
+  for (;;) {
+    const snapshot = await unmoved(() => openSnapshot(needs, tenant, options.generation))
+    if (!snapshot) return outcome
+    if (snapshot.head.pending) {
+      await settle(needs, tenant, snapshot.head)
+      outcome = "folded"
+      continue
+    }
+    const memory = memoryOf(snapshot)
+    const step = await tried(async () => {
+      const more = await takeIn(needs, tenant, snapshot, memory, options.to)
+      const items = memory.position === snapshot.position ? [] : await changesOf(tenant, snapshot, memory)
+      return { more, items }
+    })
+    if (step === "moved") continue
+    if (memory.position === snapshot.position) return outcome
+    const change = { to: memory.position, at: memory.at!, customerCount: memory.customerCount, items: step.items }
+    const committed = await commit(needs, tenant, snapshot.head, change)
+    if (!committed) return "outrun"
+    await settle(needs, tenant, committed, step.items)
+    outcome = "folded"
+    options.onProgress?.(memory.position)
+    if (!step.more) return outcome
+  }
+}
+
+/** Folds entries into a memory until there are enough; whether there may be more. */
+async function takeIn(needs: FoldNeeds, tenant: TenantId, snapshot: Snapshot, memory: Memory, to: number | undefined) {
+  let events = 0
+  for await (const entries of entriesAfter(needs, tenant, memory.position, to === undefined ? {} : { to })) {
+    await prepare(tenant, snapshot, memory, entries)
+    for (const entry of entries) {
+      fold(memory, entry)
+      events += eventsIn(entry)
+    }
+    if (events >= MOST_EVENTS) return true
+  }
+  return false
+}
+
+const eventsIn = ({ batches }: Entry) => batches.reduce((sum, batch) => sum + batch.events.length, 0)
+
+/** The new values of all items that a memory changes. */
+export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {
+  const { generation } = snapshot.head
+  const blocks = await addedBlocks(tenant, snapshot, memory)
+  return [
+    ...blocks,
+    ...customerItems(tenant, generation, memory),
+    ...[...memory.fresh].map(([day, hashes]) => ({
+      pk: keys.seen(tenant, generation, day),
+      sk: padded(memory.position),
+      value: [...hashes].sort().join(""),
+    })),
+    ...quarantineItems(tenant, generation, memory),
+  ]
+}
+
+function customerItems(tenant: TenantId, generation: number, memory: Memory): ViewItem[] {
+  const items: ViewItem[] = []
+  for (const id of memory.changedPointers) {
+    items.push({ ...keys.customer(tenant, generation, id), value: { root: memory.pointers.get(id)! } })
+  }
+  for (const id of memory.changedCustomers) {
+    items.push({ ...keys.customer(tenant, generation, id), value: memory.customers.get(id)! })
+  }
+  for (const { id, upTo, entries } of memory.spilled) {
+    items.push({ pk: keys.timeline(tenant, generation, id), sk: padded(upTo), value: entries })
+  }
+  return items
+}
+
+/** Rows of the quarantine: what lies there, and since when it does not. */
+function quarantineItems(tenant: TenantId, generation: number, memory: Memory): ViewItem[] {
+  const pk = keys.quarantine(tenant, generation)
+  const items = new Map<string, ViewItem>()
+  for (const { event, source, receivedAt } of memory.quarantined) {
+    const sk = quarantineKey(receivedAt, event.id)
+    items.set(sk, { pk, sk, value: { event, source, receivedAt } })
+  }
+  for (const { id, receivedAt } of memory.released) {
+    const sk = quarantineKey(receivedAt, id)
+    items.set(sk, { pk, sk, value: null })
+  }
+  return [...items.values()]
+}
+
+export const quarantineKey = (receivedAt: string, id: string) => `${receivedAt}#${shortHash(id)}`
+
+/** The memory's blocks added to the stored ones, and sets in which customers changed their names. */
+async function addedBlocks(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {
+  const { generation } = snapshot.head
+  const fragments = [...fragmentsOf(memory), ...renamedSets(memory)]
+  const names = Map.groupBy(fragments, ({ kind, sk }) => `${kind}|${sk}`)
+  const wanted = [...names.values()].map(([first]) => ({ pk: keys.block(tenant, generation, first!.kind), sk: first!.sk }))
+  const stored = new Map((await snapshot.get(wanted)).map(({ pk, sk, value }) => [`${pk}|${sk}`, fromStored(value)]))
+  const rename = renaming(memory)
+  return [...names.values()].flatMap((parts) => {
+    const { kind, sk } = parts[0]!
+    const pk = keys.block(tenant, generation, kind)
+    const there = stored.get(`${pk}|${sk}`)
+    const before = there === undefined ? new Map() : kind.startsWith("set") ? renameMembers(there, rename) : there
+    const after = parts.reduce((sum, { block }) => addBlocks(kind, sum, block), before)
+    return there === undefined && after.size === 0 ? [] : [{ pk, sk, value: toStored(after) }]
+  })
+}
+
+/** Empty fragments for every set in which a merged customer may stand, so that the stored block is read and renamed. */
+function renamedSets(memory: Memory): Fragment[] {
+  const months = new Set<string>()
+  for (const { from, to } of memory.merged.values()) {
+    for (let month = from; month !== "" && month <= to; month = nextMonth(month)) months.add(month)
+  }
+  return [...months].flatMap((sk) => setKinds.map((kind) => ({ kind, sk, block: new Map() })))
+}
+
+/** The month after: `2026-12` → `2027-01`. */
+export const nextMonth = (month: string) => {
+  const [year, index] = [Number(month.slice(0, 4)), Number(month.slice(5))]
+  return index === 12 ? `${String(year + 1).padStart(4, "0")}-01` : `${month.slice(0, 4)}-${String(index + 1).padStart(2, "0")}`
+}
+
+export const setKinds: BlockKind[] = [
+  ...new Set(
+    Object.values<Metric>(metrics)
+      .filter((metric): metric is Distinct => metric.kind === "distinct")
+      .flatMap(({ dimensions }) => ["", ...dimensions].map((dimension) => blockKind("set", dimension))),
+  ),
+]

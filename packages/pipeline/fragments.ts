@@ -1,0 +1,75 @@
+import { type Decimal, toText } from "#core/decimal.ts"
+import { type BlockKind, blockKind, type Block, type Cell, flat, type Fragment, renameMembers } from "#metrics/block.ts"
+import type { Amount } from "#metrics/catalogue.ts"
+import { toJson } from "#science/sketch.ts"
+import { getOr, type Memory } from "./memory.ts"
+
+const written = (amount: Amount): number | string => (typeof amount === "bigint" ? toText(amount as Decimal) : amount)
+/** Where a stamp stands: a day in its month's block, an hour in its day's. */
+const placed = (stamp: string): [sk: string, slot: number] =>
+  stamp.length > 10 ? [stamp.slice(0, 10), Number(stamp.slice(11))] : [stamp.slice(0, 7), Number(stamp.slice(8))]
+
+/** All that a memory has counted, as blocks. */
+export function fragmentsOf(memory: Memory): Fragment[] {
+  const cells = new Map<string, { kind: BlockKind; sk: string; rows: Map<string, Map<string, [number, Cell[number]][]>> }>()
+  const put = (kind: BlockKind, sk: string, row: string, column: string, slot: number, value: Cell[number]) => {
+    const { rows } = getOr(cells, `${kind}|${sk}`, () => ({ kind, sk, rows: new Map() }))
+    getOr(getOr(rows, row, () => new Map()), column, () => [] as [number, Cell[number]][]).push([slot, value])
+  }
+  for (const [day, hours] of memory.hours) {
+    const totals = new Map<string, Amount>()
+    for (const [hour, amounts] of hours) {
+      for (const [metric, amount] of amounts) {
+        put("hours", day, metric, "", hour, written(amount))
+        const before = totals.get(metric)
+        totals.set(metric, (before === undefined ? amount : (before as number) + (amount as number)) as Amount)
+      }
+    }
+    for (const [metric, amount] of totals) put("days", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
+  }
+  for (const [dimension, keys] of memory.breakdowns) {
+    const kind = blockKind("by", dimension)
+    for (const [key, stamps] of keys) {
+      for (const [stamp, amounts] of stamps) {
+        const [sk, slot] = placed(stamp)
+        for (const [metric, amount] of amounts) put(kind, sk, metric, key, slot, written(amount))
+      }
+    }
+  }
+  for (const [name, dimensions] of memory.sketches) {
+    for (const [dimension, keys] of dimensions) {
+      const kind = blockKind("sketch", dimension)
+      for (const [key, stamps] of keys) {
+        for (const [stamp, sketch] of stamps) put(kind, placed(stamp)[0], name, key, placed(stamp)[1], toJson(sketch))
+      }
+    }
+  }
+  for (const [name, dimensions] of memory.sets) {
+    for (const [dimension, keys] of dimensions) {
+      const kind = blockKind("set", dimension)
+      for (const [key, periods] of keys) {
+        for (const [sk, members] of periods) for (const [ordinal, bits] of members) put(kind, sk, name, key, ordinal, bits)
+      }
+    }
+  }
+  for (const [hour, sources] of memory.ledger) {
+    for (const [source, { received, counted, duplicate, rejected, quarantined }] of sources) {
+      const columns = [received, counted, duplicate, rejected, quarantined]
+      for (const [slot, count] of columns.entries()) put("ledger", hour.slice(0, 10), hour.slice(11), source, slot, count)
+    }
+  }
+  const rename = renaming(memory)
+  return [...cells.values()].map(({ kind, sk, rows }) => {
+    const block: Block = new Map([...rows].map(([row, columns]) => [row, new Map([...columns].map(([column, pairs]) => [column, flat(pairs)]))]))
+    return { kind, sk, block: kind.startsWith("set") ? renameMembers(block, rename) : block }
+  })
+}
+
+/** From an ordinal to the one that stands for it after the merges of a memory. */
+export function renaming(memory: Pick<Memory, "merged">) {
+  return (ordinal: number) => {
+    let root = ordinal
+    for (let next = memory.merged.get(root); next; next = memory.merged.get(root)) root = next.into
+    return root
+  }
+}

@@ -1,0 +1,100 @@
+import type { Zone } from "#core/zone.ts"
+import type { Event } from "#events/event.ts"
+import type { Dimension } from "#metrics/dimension.ts"
+import type { Amount } from "#metrics/catalogue.ts"
+import type { Sketch } from "#science/sketch.ts"
+import type { Customer } from "./customer.ts"
+
+/** What became of the records of one source in one hour: received = counted + duplicate + rejected + quarantined. */
+export type Tallied = { received: number; counted: number; duplicate: number; rejected: number; quarantined: number }
+
+/** metric → amount */
+export type Amounts = Map<string, Amount>
+
+/**
+ * All that a fold knows and has changed. It begins with what the views say of the customers and messages at hand
+ * (nothing, for a recount) and takes entries in; its increments are added to the views, or shown on top of them.
+ */
+export type Memory = {
+  zone: Zone
+  /** ISO 4217. */
+  currency: string
+  /** What a recount keeps beyond the views: hours instead of days under every key, and one more dimension of sets. */
+  detail: { hourly?: boolean; dimension?: Dimension }
+  /** The last entry taken in. */
+  position: number
+  /** When that was appended; undefined before the first. */
+  at: string | undefined
+  /** Ordinals are given from here on. */
+  customerCount: number
+
+  customers: Map<string, Customer>
+  /** Identifier → the identifier it was merged into. */
+  pointers: Map<string, string>
+  changedCustomers: Set<string>
+  changedPointers: Set<string>
+  /** Older positions of customers' entries that left their rows. */
+  spilled: { id: string; upTo: number; entries: number[] }[]
+  /** Day → short hashes of the messages counted (or otherwise settled) before. */
+  seen: Map<string, Set<string>>
+  fresh: Map<string, Set<string>>
+
+  /** Day → hour (0…24) → amounts. */
+  hours: Map<string, Map<number, Amounts>>
+  /** Dimension → key → stamp → amounts. A stamp is a day, or an hour of a day (`2026-01-31T05`) in detail. */
+  breakdowns: Map<string, Map<string, Map<string, Amounts>>>
+  /** Sketch → dimension ("" for none) → key → stamp → sketch. */
+  sketches: Map<string, Map<string, Map<string, Map<string, Sketch>>>>
+  /** Set → dimension ("" for none) → key → month (day) → ordinal → its days (hours) as bits. */
+  sets: Map<string, Map<string, Map<string, Map<string, Map<number, number>>>>>
+  /** Ordinals that have become other names, with the months in which they may stand. */
+  merged: Map<number, { into: number; from: string; to: string }>
+  /** Hour in UTC (`2026-01-31T12`) → source → what became of its records. */
+  ledger: Map<string, Map<string, Tallied>>
+  quarantined: { event: Event; source: string; receivedAt: string }[]
+  /** Message ids whose quarantine ended. */
+  released: { id: string; receivedAt: string }[]
+}
+
+export const emptyMemory = (start: { zone: Zone; currency: string; position?: number; customerCount?: number; detail?: Memory["detail"] }): Memory => ({
+  zone: start.zone,
+  currency: start.currency,
+  detail: start.detail ?? {},
+  position: start.position ?? 0,
+  at: undefined,
+  customerCount: start.customerCount ?? 0,
+  customers: new Map(),
+  pointers: new Map(),
+  changedCustomers: new Set(),
+  changedPointers: new Set(),
+  spilled: [],
+  seen: new Map(),
+  fresh: new Map(),
+  hours: new Map(),
+  breakdowns: new Map(),
+  sketches: new Map(),
+  sets: new Map(),
+  merged: new Map(),
+  ledger: new Map(),
+  quarantined: [],
+  released: [],
+})
+
+/** The value at a key, made by `make` when it is not there. */
+export function getOr<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const there = map.get(key)
+  if (there !== undefined) return there
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+/** Whole numbers with whole numbers, decimals with decimals: a metric always gives the same kind. */
+export const sum = (a: Amount | undefined, b: Amount): Amount => (a === undefined ? b : ((a as number) + (b as number)) as Amount)
+
+/** The identifier that stands for this one. */
+export function rootOf(memory: Pick<Memory, "pointers">, id: string): string {
+  let root = id
+  for (let next = memory.pointers.get(root); next !== undefined; next = memory.pointers.get(root)) root = next
+  return root
+}

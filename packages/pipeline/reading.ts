@@ -1,0 +1,155 @@
+import { LRUCache } from "lru-cache"
+import type { Clock } from "#core/clock.ts"
+import { zoneOf } from "#core/zone.ts"
+import type { BlockKind, Fragment } from "#metrics/block.ts"
+import type { Fact } from "#metrics/fact.ts"
+import { entriesAfter } from "#store/journal.ts"
+import { keys, type TenantId } from "#store/keys.ts"
+import type { Item, Table } from "#store/table.ts"
+import { type Head, readHead } from "#store/views.ts"
+import type { Customer } from "./customer.ts"
+import { fold } from "./fold.ts"
+import { fragmentsOf, renaming } from "./fragments.ts"
+import { emptyMemory, type Memory, rootOf } from "./memory.ts"
+import { type CustomerRow, memoryOf, openSnapshot, prepare, type Snapshot, unmoved } from "./snapshot.ts"
+
+/**
+ * What can be asked at one position of the journal: `views ⊕ fold(entries after the views)`. Exact at every moment,
+ * in the middle of a fold too.
+ */
+export type Reading = {
+  position: number
+  /** When the last entry was appended; `undefined` for an empty journal. */
+  at: string | undefined
+  zone: string
+  currency: string
+  /** Everything counted under a kind with keys in [from, to]; fragments of one key add up. */
+  fragments(kind: BlockKind, from: string, to: string): Promise<Fragment[]>
+  /** Sets hold ordinals: which one stands for an ordinal now. */
+  rename(ordinal: number): number
+  customer(id: string): Promise<Customer | undefined>
+}
+
+export type ReadNeeds = { table: Table; clock: Clock; tails: Tails }
+
+/** What warm functions keep: a snapshot of the views and the tail folded on top of it, by tenant. */
+export type Tails = LRUCache<string, Tail>
+type Tail = { snapshot: Snapshot; memory: Memory; growing: Promise<void>; fragments: { position: number; all: Fragment[] } }
+
+const TENANTS_KEPT = 50
+export const newTails = (): Tails => new LRUCache({ max: TENANTS_KEPT })
+
+/** Answers from the present of a tenant: all that its journal holds. `work` is begun again if the views move under it. */
+export function ask<T>(needs: ReadNeeds, tenant: TenantId, work: (reading: Reading) => Promise<T>): Promise<T> {
+  return unmoved(async () => {
+    const tail = await tailOf(needs, tenant)
+    tail.growing = tail.growing.catch(() => {}).then(() => grow(needs, tenant, tail))
+    try {
+      await tail.growing
+    } catch (error) {
+      needs.tails.delete(tenant)
+      throw error
+    }
+    return work(onTop(tenant, tail))
+  })
+}
+
+async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Tail> {
+  const kept = tails.get(tenant)
+  const head = await readHead({ table }, tenant)
+  if (!head) throw new Error("this tenant has no views")
+  if (kept && sameViews(kept.snapshot.head, head)) return kept
+  const snapshot = (await openSnapshot({ table }, tenant))!
+  const tail = { snapshot, memory: memoryOf(snapshot), growing: Promise.resolve(), fragments: { position: -1, all: [] } }
+  tails.set(tenant, tail)
+  return tail
+}
+
+/** The items of a commit are the same values whether they are read from the redo or from their places. */
+const sameViews = (kept: Head, head: Head) =>
+  kept.generation === head.generation && (kept.pending?.to ?? kept.position) === (head.pending?.to ?? head.position)
+
+async function grow(needs: ReadNeeds, tenant: TenantId, { snapshot, memory }: Tail) {
+  for await (const entries of entriesAfter(needs, tenant, memory.position)) {
+    await prepare(tenant, snapshot, memory, entries)
+    for (const entry of entries) fold(memory, entry)
+  }
+}
+
+function onTop(tenant: TenantId, tail: Tail): Reading {
+  const { snapshot, memory } = tail
+  if (tail.fragments.position !== memory.position) tail.fragments = { position: memory.position, all: fragmentsOf(memory) }
+  const fresh = tail.fragments.all
+  return {
+    position: memory.position,
+    at: memory.at ?? snapshot.at,
+    zone: snapshot.head.zone,
+    currency: snapshot.head.currency,
+    fragments: async (kind, from, to) => [
+      ...(await snapshot.blocks(kind, from, to)),
+      ...fresh.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
+    ],
+    rename: renaming(memory),
+    customer: (id) => customerIn(tenant, snapshot, memory, id),
+  }
+}
+
+async function customerIn(tenant: TenantId, snapshot: Snapshot, memory: Memory, id: string): Promise<Customer | undefined> {
+  let root = rootOf(memory, id)
+  for (;;) {
+    const known = memory.customers.get(root)
+    if (known) return known
+    const [row] = await snapshot.get([keys.customer(tenant, snapshot.head.generation, root)])
+    if (!row) return undefined
+    const value = row.value as CustomerRow
+    if (!("root" in value)) return value
+    root = rootOf(memory, value.root)
+  }
+}
+
+/** What a memory alone has counted: for time travel, for filters that no view knows, and for the recount. */
+export function readMemory(memory: Memory): Reading {
+  const all = fragmentsOf(memory)
+  return {
+    position: memory.position,
+    at: memory.at,
+    zone: memory.zone.name,
+    currency: memory.currency,
+    fragments: async (kind, from, to) => all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
+    rename: renaming(memory),
+    customer: async (id) => memory.customers.get(rootOf(memory, id)),
+  }
+}
+
+/** Which entries, and which events of them, a recount takes. */
+export type Recount = {
+  zone: string
+  currency: string
+  /** The last position to take; the whole journal if absent. */
+  to?: number
+  /** Entries none of whose events happened in here are passed over (dates in UTC, inclusive). */
+  between?: { from: string; to: string }
+  filter?: (fact: Fact) => boolean
+  /** Breakdowns, sets and sketches by the hour instead of by the day, and by one more dimension than views keep. */
+  detail?: Memory["detail"]
+  /** Asked after each page; may throw to end it. */
+  onProgress?: (events: number, position: number) => void
+}
+
+/** Folds the journal from its beginning into an empty memory: the same function over the same entries, without views. */
+export async function recount(needs: Pick<ReadNeeds, "table" | "clock">, tenant: TenantId, options: Recount): Promise<Memory> {
+  const memory = emptyMemory({ zone: zoneOf(options.zone), currency: options.currency, ...(options.detail ? { detail: options.detail } : {}) })
+  const { between } = options
+  const wanted = between
+    ? (item: Item) => item["to"] !== undefined && String(item["to"]) >= between.from && String(item["from"]).slice(0, 10) <= between.to
+    : undefined
+  let events = 0
+  for await (const entries of entriesAfter(needs, tenant, 0, { ...(options.to === undefined ? {} : { to: options.to }), ...(wanted ? { wanted } : {}) })) {
+    for (const entry of entries) {
+      fold(memory, entry, options.filter)
+      for (const batch of entry.batches) events += batch.events.length
+    }
+    options.onProgress?.(events, memory.position)
+  }
+  return memory
+}

@@ -1,0 +1,206 @@
+import { type Clock, DAY, SECOND } from "#core/clock.ts"
+import { pack, unpack } from "#core/pack.ts"
+import { inFlight } from "#core/parallel.ts"
+import { keys, padded, type TenantId } from "./keys.ts"
+import type { Item, Key, Table } from "./table.ts"
+
+/**
+ * Views: values and the journal position up to which they are true. A fold changes many items, and they change as one:
+ * it first writes all their new values down (the redo), then commits them by one conditional write to the head, then
+ * puts each in its place. Whoever comes after a crash finds the commit and finishes it; a reader in the middle reads
+ * the redo on top of the items. A generation is one whole set of views; a replay builds the next beside the current.
+ */
+export type ViewItem = Key & { value: unknown }
+
+export type Head = {
+  generation: number
+  /** Every item is true up to here (and the redo, if there is one, up to `pending.to`). */
+  position: number
+  /** When the entry there was appended. */
+  at: string | undefined
+  zone: string
+  currency: string
+  customerCount: number
+  version: number
+  pending: Pending | undefined
+}
+type Pending = { to: number; attempt: string; parts: number; at: string; customerCount: number }
+
+type Needs = { table: Table }
+const PART_BYTES = 350 * 1024
+const PUTS_IN_FLIGHT = 16
+
+/** The current generation's head, and any other's; `undefined` for a tenant without views. */
+export async function readHead({ table }: Needs, tenant: TenantId, generation?: number): Promise<Head | undefined> {
+  const items = await table.query(keys.views(tenant))
+  const wanted = generation ?? Number(items.find(({ sk }) => sk === "current")?.["generation"] ?? 0)
+  const item = items.find(({ sk }) => sk === keys.viewHead(tenant, wanted).sk)
+  return item && toHead(item, wanted)
+}
+
+const toHead = (item: Item, generation: number): Head => ({
+  generation,
+  position: Number(item["position"]),
+  at: item["at"] === undefined ? undefined : String(item["at"]),
+  zone: String(item["zone"]),
+  currency: String(item["currency"]),
+  customerCount: Number(item["customerCount"]),
+  version: Number(item["version"]),
+  pending:
+    item["pendingTo"] === undefined
+      ? undefined
+      : {
+          to: Number(item["pendingTo"]),
+          attempt: String(item["pendingAttempt"]),
+          parts: Number(item["pendingParts"]),
+          at: String(item["pendingAt"]),
+          customerCount: Number(item["pendingCustomers"]),
+        },
+})
+
+/** Begins an empty generation; `false` if it is there already. */
+export function beginGeneration({ table }: Needs, tenant: TenantId, generation: number, settings: { zone: string; currency: string }) {
+  const { zone, currency } = settings
+  const head = { ...keys.viewHead(tenant, generation), position: 0, zone, currency, customerCount: 0, version: 0 }
+  return table.put(head, "absent")
+}
+
+/** Makes a generation the one that is read; `false` if another than `before` is current. */
+export const switchGeneration = ({ table }: Needs, tenant: TenantId, before: number, generation: number) =>
+  before === 0
+    ? table.put({ ...keys.currentViews(tenant), generation }, "absent")
+    : table.set(keys.currentViews(tenant), { generation }, { attribute: "generation", is: "=", value: before })
+
+/** What a fold changed: all of it, or nothing. `false` when another fold was faster: then nothing happened. */
+export async function commit(
+  { table, clock, nonce }: Needs & { clock: Clock; nonce: () => string },
+  tenant: TenantId,
+  head: Head,
+  change: { to: number; at: string; customerCount: number; items: readonly ViewItem[] },
+): Promise<Head | undefined> {
+  const attempt = nonce()
+  const pieces = cut(pack(change.items))
+  const ttl = Math.ceil((clock() + DAY) / SECOND)
+  await inFlight([...pieces.entries()], PUTS_IN_FLIGHT, ([part, body]) =>
+    table.put({ ...redoKey(tenant, head.generation, change.to, attempt, part), body, ttl }),
+  )
+  const { to, at, customerCount } = change
+  const pending = { to, attempt, parts: pieces.length, at, customerCount }
+  const won = await table.set(
+    keys.viewHead(tenant, head.generation),
+    {
+      pendingTo: to,
+      pendingAttempt: attempt,
+      pendingParts: pieces.length,
+      pendingAt: at,
+      pendingCustomers: customerCount,
+      version: head.version + 1,
+    },
+    { attribute: "version", is: "=", value: head.version },
+  )
+  if (won) return { ...head, version: head.version + 1, pending }
+  const now = await readHead({ table }, tenant, head.generation)
+  if (now?.pending?.attempt === attempt) return now
+  await forget({ table }, tenant, head.generation, pending)
+  return undefined
+}
+
+/** The items of a commit that has not been put in place yet. */
+export async function readRedo({ table }: Needs, tenant: TenantId, head: Head): Promise<ViewItem[] | undefined> {
+  if (!head.pending) return []
+  const { to, attempt, parts } = head.pending
+  const found = await table.getMany(Array.from({ length: parts }, (_, part) => redoKey(tenant, head.generation, to, attempt, part)))
+  if (found.length < parts) return undefined
+  return unpack<ViewItem[]>(Buffer.concat(found.sort((a, b) => (a.sk < b.sk ? -1 : 1)).map(({ body }) => body as Uint8Array)))
+}
+
+/**
+ * Puts a commit's items in their places, each only over an older one, so that a straggler cannot undo a later fold and
+ * a second run changes nothing. The head after it.
+ */
+export async function settle(needs: Needs, tenant: TenantId, head: Head, items?: readonly ViewItem[]): Promise<Head> {
+  if (!head.pending) return head
+  const { table } = needs
+  const { to, at, customerCount } = head.pending
+  const redo = items ?? (await readRedo(needs, tenant, head))
+  if (redo) {
+    await inFlight(redo.flatMap((item) => placed(item, to)), PUTS_IN_FLIGHT, (item) =>
+      table.put(item, { attribute: "position", is: "<", value: to, orAbsent: true }),
+    )
+    await table.set(
+      keys.viewHead(tenant, head.generation),
+      {
+        position: to,
+        at,
+        customerCount,
+        version: head.version + 1,
+        pendingTo: null,
+        pendingAttempt: null,
+        pendingParts: null,
+        pendingAt: null,
+        pendingCustomers: null,
+      },
+      { attribute: "version", is: "=", value: head.version },
+    )
+    await forget(needs, tenant, head.generation, head.pending)
+  }
+  return (await readHead(needs, tenant, head.generation))!
+}
+
+async function forget({ table }: Needs, tenant: TenantId, generation: number, { to, attempt, parts }: Omit<Pending, "at" | "customerCount">) {
+  await table.deleteMany(Array.from({ length: parts }, (_, part) => redoKey(tenant, generation, to, attempt, part)))
+}
+
+const redoKey = (tenant: TenantId, generation: number, to: number, attempt: string, part: number): Key => ({
+  pk: keys.redo(tenant, generation),
+  sk: `${padded(to)}#${attempt}#${padded(part)}`,
+})
+
+/** A value as the items that hold it: one, or more when it is larger than an item may be. */
+function placed({ pk, sk, value }: ViewItem, position: number): Item[] {
+  const pieces = cut(pack(value))
+  return pieces.map((body, part) => ({ pk, sk: partKey(sk, part), position, parts: pieces.length, body }))
+}
+
+/** Sorts right behind the first part and before any other key of ours. */
+const partKey = (sk: string, part: number) => (part === 0 ? sk : `${sk}~${padded(part)}`)
+
+function cut(bytes: Buffer): Buffer[] {
+  return Array.from({ length: Math.max(1, Math.ceil(bytes.length / PART_BYTES)) }, (_, i) =>
+    bytes.subarray(i * PART_BYTES, (i + 1) * PART_BYTES),
+  )
+}
+
+/** A value with the position up to which it is true. */
+export type Viewed = { sk: string; position: number; value: unknown }
+
+/** Items whose keys lie in [from, to] whole: parts are joined. */
+export async function readValues({ table }: Needs, pk: string, range: { from?: string; to?: string } = {}): Promise<Viewed[]> {
+  const items = await table.query(pk, { ...range, ...(range.to === undefined ? {} : { to: `${range.to}~\uffff` }) })
+  const values: Viewed[] = []
+  for (let i = 0; i < items.length; i++) {
+    const first = items[i]!
+    if (first.sk.includes("~")) continue
+    const parts = items.slice(i, i + Number(first["parts"]))
+    values.push(joinParts(first, parts))
+  }
+  return values
+}
+
+/** Values by key, those that exist. */
+export async function getValues({ table }: Needs, wanted: readonly Key[]): Promise<(Viewed & Key)[]> {
+  const firsts = await table.getMany(wanted)
+  return inFlight(firsts, PUTS_IN_FLIGHT, async (first) => {
+    const more = Array.from({ length: Number(first["parts"]) - 1 }, (_, i) => ({ pk: first.pk, sk: partKey(first.sk, i + 1) }))
+    const rest = more.length === 0 ? [] : (await table.getMany(more)).sort((a, b) => (a.sk < b.sk ? -1 : 1))
+    return { pk: first.pk, ...joinParts(first, [first, ...rest]) }
+  })
+}
+
+function joinParts(first: Item, parts: Item[]): Viewed {
+  const position = Math.max(...parts.map((part) => Number(part["position"])))
+  const whole = parts.length === Number(first["parts"]) && parts.every((part) => part["position"] === first["position"])
+  // Parts of two folds: a newer one is being put in place. Its position tells the reader to look again.
+  const value = whole ? unpack(Buffer.concat(parts.map(({ body }) => body as Uint8Array))) : undefined
+  return { sk: first.sk, position: whole ? position : Number.POSITIVE_INFINITY, value }
+}
