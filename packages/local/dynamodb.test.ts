@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
+import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, expect, test, vi } from "vitest"
@@ -74,10 +74,10 @@ test("a given port is used on the loopback address", async () => {
   expect((await start({ port })).url).toBe(`http://127.0.0.1:${port}`)
 })
 
-test("a taken port is named", async () => {
-  const squatter = createServer()
+test.each(["dynoxide", "dynamodb-local"] as const)("a taken port is named: %s", async (engine) => {
+  const squatter = createServer((_, response) => response.end("hello"))
   const port = await listen(squatter, 0, "127.0.0.1", "")
-  await expect(startDynamo({ port })).rejects.toThrow(
+  await expect(startDynamo({ port, engine })).rejects.toThrow(
     `port ${port} is taken: end the program that listens there, or choose another port for DynamoDB`,
   )
   squatter.close()

@@ -47,7 +47,7 @@ export function poll(options: PollOptions) {
       bytes += sizeOf(more)
       if (more.length > 0) continue
       if (waiting > 0) break
-      await pause(Math.min(GLANCE_MS, end - now()))
+      await pause(Math.max(0, Math.min(GLANCE_MS, end - now())))
     }
     return [...gathered.values()].map((message) => recordOf(message, queueArn))
   }

@@ -262,7 +262,7 @@ async function computed(frame: Frame, metric: Formula, by: Dimension | undefined
       return { whole, grid, metric: metricOf(name) }
     }),
   )
-  const keys = new Set(parts.flatMap(({ whole, grid }) => (whole && by !== undefined ? [] : [...grid.keys()])))
+  const keys = by === undefined ? [""] : new Set(parts.flatMap(({ whole, grid }) => (whole ? [] : [...grid.keys()])))
   const grid: Grid = new Map()
   for (const key of keys) {
     const rows = parts.map(({ whole, grid: part }) => part.get(whole ? "" : key) ?? frame.empty())

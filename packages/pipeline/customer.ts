@@ -277,14 +277,17 @@ function turn(customer: Customer, id: string, more: Turn[], give: Give) {
   giveMoves(turns, 1, give)
 }
 
+/** A month's share of a longer price is a whole number of cents, as on an invoice. */
+const CENTS = 2
+
 function monthly({ properties }: Fact): Decimal | undefined {
   const mrr = decimal(properties["mrr"])
   const amount = decimal(properties["amount"])
   if (mrr !== undefined || amount === undefined) return mrr
   const interval = properties["interval"]
-  if (interval === "year") return over(amount, ofCount(12), 12)
-  if (interval === "week") return over(amount * 52n, ofCount(12), 12)
-  if (interval === "day") return over(amount * 365n, ofCount(12), 12)
+  if (interval === "year") return over(amount, ofCount(12), CENTS)
+  if (interval === "week") return over(amount * 52n, ofCount(12), CENTS)
+  if (interval === "day") return over(amount * 365n, ofCount(12), CENTS)
   return amount
 }
 

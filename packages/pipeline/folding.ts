@@ -1,14 +1,13 @@
 import type { Clock } from "#core/clock.ts"
-import { shortHash } from "#core/hash.ts"
 import { addBlocks, blockKind, type BlockKind, fromStored, type Fragment, renameMembers, toStored } from "#metrics/block.ts"
 import { type Distinct, type Metric, metrics } from "#metrics/catalogue.ts"
 import { type Entry, entriesAfter } from "#store/journal.ts"
-import { keys, padded, type TenantId } from "#store/keys.ts"
+import { keys, seenKey, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { commit, settle, type ViewItem } from "#store/views.ts"
 import { fold } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
-import type { Memory } from "./memory.ts"
+import { type Memory, quarantineKey } from "./memory.ts"
 import { memoryOf, openSnapshot, prepare, type Snapshot, tried, unmoved } from "./snapshot.ts"
 
 export type FoldNeeds = { table: Table; clock: Clock; nonce: () => string }
@@ -76,8 +75,8 @@ export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Me
     ...blocks,
     ...customerItems(tenant, generation, memory),
     ...[...memory.fresh].map(([day, hashes]) => ({
-      pk: keys.seen(tenant, generation, day),
-      sk: padded(memory.position),
+      pk: keys.seen(tenant, generation),
+      sk: seenKey(day, memory.position),
       value: [...hashes].sort().join(""),
     })),
     ...quarantineItems(tenant, generation, memory),
@@ -93,7 +92,7 @@ function customerItems(tenant: TenantId, generation: number, memory: Memory): Vi
     items.push({ ...keys.customer(tenant, generation, id), value: memory.customers.get(id)! })
   }
   for (const { id, upTo, entries } of memory.spilled) {
-    items.push({ pk: keys.timeline(tenant, generation, id), sk: padded(upTo), value: entries })
+    items.push({ pk: keys.timeline(tenant, generation), sk: timelineKey(id, upTo), value: entries })
   }
   return items
 }
@@ -112,8 +111,6 @@ function quarantineItems(tenant: TenantId, generation: number, memory: Memory): 
   }
   return [...items.values()]
 }
-
-export const quarantineKey = (receivedAt: string, id: string) => `${receivedAt}#${shortHash(id)}`
 
 /** The memory's blocks added to the stored ones, and sets in which customers changed their names. */
 async function addedBlocks(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {

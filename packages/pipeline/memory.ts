@@ -1,3 +1,4 @@
+import { shortHash } from "#core/hash.ts"
 import type { Zone } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { Dimension } from "#metrics/dimension.ts"
@@ -7,6 +8,9 @@ import type { Customer } from "./customer.ts"
 
 /** What became of the records of one source in one hour: received = counted + duplicate + rejected + quarantined. */
 export type Tallied = { received: number; counted: number; duplicate: number; rejected: number; quarantined: number }
+
+/** An event in quarantine. */
+export type Lain = { event: Event; source: string; receivedAt: string }
 
 /** metric → amount */
 export type Amounts = Map<string, Amount>
@@ -51,7 +55,7 @@ export type Memory = {
   merged: Map<number, { into: number; from: string; to: string }>
   /** Hour in UTC (`2026-01-31T12`) → source → what became of its records. */
   ledger: Map<string, Map<string, Tallied>>
-  quarantined: { event: Event; source: string; receivedAt: string }[]
+  quarantined: Lain[]
   /** Message ids whose quarantine ended. */
   released: { id: string; receivedAt: string }[]
 }
@@ -98,3 +102,6 @@ export function rootOf(memory: Pick<Memory, "pointers">, id: string): string {
   for (let next = memory.pointers.get(root); next !== undefined; next = memory.pointers.get(root)) root = next
   return root
 }
+
+/** Where a quarantined event lies: by when it was received, then by its message id. */
+export const quarantineKey = (receivedAt: string, id: string) => `${receivedAt}#${shortHash(id)}`

@@ -4,13 +4,13 @@ import { zoneOf } from "#core/zone.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
 import type { Fact } from "#metrics/fact.ts"
 import { entriesAfter } from "#store/journal.ts"
-import { keys, type TenantId } from "#store/keys.ts"
+import { keys, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 import { type Head, readHead } from "#store/views.ts"
 import type { Customer } from "./customer.ts"
 import { fold } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
-import { emptyMemory, type Memory, rootOf } from "./memory.ts"
+import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
 import { type CustomerRow, memoryOf, openSnapshot, prepare, type Snapshot, unmoved } from "./snapshot.ts"
 
 /**
@@ -28,6 +28,10 @@ export type Reading = {
   /** Sets hold ordinals: which one stands for an ordinal now. */
   rename(ordinal: number): number
   customer(id: string): Promise<Customer | undefined>
+  /** Positions of entries with events of a customer that have left its row. */
+  timeline(id: string): Promise<number[]>
+  /** What lies in quarantine, by the time it was received. */
+  quarantine(): Promise<{ key: string; value: Lain }[]>
 }
 
 export type ReadNeeds = { table: Table; clock: Clock; tails: Tails }
@@ -91,6 +95,12 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
     ],
     rename: renaming(memory),
     customer: (id) => customerIn(tenant, snapshot, memory, id),
+    timeline: async (id) => {
+      const stored = await snapshot.values(keys.timeline(tenant, snapshot.head.generation), { from: timelineKey(id), to: timelineKey(id, Number.MAX_SAFE_INTEGER) })
+      const spilled = memory.spilled.filter((spill) => spill.id === id)
+      return [...stored.flatMap(({ value }) => value as number[]), ...spilled.flatMap(({ entries }) => entries)]
+    },
+    quarantine: async () => lyingIn(await snapshot.values(keys.quarantine(tenant, snapshot.head.generation)), memory),
   }
 }
 
@@ -118,7 +128,17 @@ export function readMemory(memory: Memory): Reading {
     fragments: async (kind, from, to) => all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
     rename: renaming(memory),
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
+    timeline: async (id) => memory.spilled.filter((spill) => spill.id === id).flatMap(({ entries }) => entries),
+    quarantine: async () => lyingIn([], memory),
   }
+}
+
+/** Rows of the quarantine, with what a memory adds and takes away. */
+function lyingIn(stored: { sk: string; value: unknown }[], memory: Pick<Memory, "quarantined" | "released">) {
+  const rows = new Map(stored.filter(({ value }) => value !== null).map(({ sk, value }) => [sk, value as Lain]))
+  for (const lain of memory.quarantined) rows.set(quarantineKey(lain.receivedAt, lain.event.id), lain)
+  for (const { id, receivedAt } of memory.released) rows.delete(quarantineKey(receivedAt, id))
+  return [...rows].map(([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 /** Which entries, and which events of them, a recount takes. */

@@ -2,7 +2,7 @@ import { inFlight } from "#core/parallel.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
 import { fromStored } from "#metrics/block.ts"
-import { keys, type TenantId } from "#store/keys.ts"
+import { keys, seenKey, type TenantId } from "#store/keys.ts"
 import type { Entry } from "#store/journal.ts"
 import type { Key, Table } from "#store/table.ts"
 import { getValues, type Head, readHead, readRedo, readValues, type Viewed } from "#store/views.ts"
@@ -129,7 +129,7 @@ export async function prepare(tenant: TenantId, snapshot: Snapshot, memory: Memo
     }
   }
   const seen = async (day: string) => {
-    const chunks = await snapshot.values(keys.seen(tenant, generation, day))
+    const chunks = await snapshot.values(keys.seen(tenant, generation), { from: seenKey(day), to: seenKey(day, Number.MAX_SAFE_INTEGER) })
     memory.seen.set(day, new Set(chunks.flatMap(({ value }) => hashesOf(value as string))))
   }
   await Promise.all([customers(), inFlight([...days].filter((day) => !memory.seen.has(day)), DAYS_IN_FLIGHT, seen)])

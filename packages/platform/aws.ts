@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
-import { sign } from "aws4"
+import aws4 from "aws4"
 
 /** What AWS refused, by its own code, such as `ConditionalCheckFailedException`. */
 export class AwsError extends Error {
@@ -64,7 +64,7 @@ export function awsClient(options: AwsOptions): AwsCall {
     new Promise<Record<string, unknown>>((resolve, reject) => {
       const url = urls[service]
       const { target, type } = protocols[service]
-      const signed = sign(
+      const signed = aws4.sign(
         {
           service,
           region: options.region,

@@ -1,3 +1,116 @@
+import { existsSync, readFileSync } from "node:fs"
+import { Fault } from "#core/fault.ts"
+import type { Event } from "#events/event.ts"
+import { type Message, toEvent } from "#events/message.ts"
+import type { Delivery, Vendor } from "./source.ts"
+
+/** The small world of this folder's tests. */
+export const NOW = Date.parse("2027-01-15T12:00:00.000Z")
+
+export const delivery = (given: Partial<Delivery> & Pick<Delivery, "body">): Delivery => ({
+  method: "POST",
+  url: "https://in.octant.example/v1/hooks/src_1",
+  headers: {},
+  receivedAt: NOW,
+  ...given,
+})
+
+export const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value))
+
+/** A delivery of a vendor's own sample. */
+export const sampleOf = (vendor: Vendor, secret: string) => {
+  const url = "https://in.octant.example/v1/hooks/src_1"
+  return delivery({ url, ...vendor.sample(secret, NOW, url) })
+}
+
+export const noFetch = { fetchText: () => Promise.reject(new Error("nothing may be fetched here")) }
+
+/** The events that the door makes of messages; throws if one is refused or quarantined. */
+export const told = (messages: Message[], receivedAt = NOW): Event[] =>
+  messages.map((message) => {
+    const event = toEvent(message, { receivedAt, messageId: () => "unnamed" })
+    if ("code" in event) throw new Error(`refused: ${JSON.stringify(event)}`)
+    if (event.quarantine) throw new Error(`quarantined: ${JSON.stringify(event)}`)
+    return event
+  })
+
+/** The body with one byte changed. */
+export function flipped(body: Uint8Array, at = body.length >> 1): Uint8Array {
+  const copy = Uint8Array.from(body)
+  copy[at] = copy[at]! ^ 1
+  return copy
+}
+
+/** The JSON value with its `n`th part replaced, counted from the outside in. */
+export function replaced(value: unknown, n: number, by: unknown): unknown {
+  let left = n
+  const walk = (here: unknown): unknown => {
+    if (left-- === 0) return by
+    if (Array.isArray(here)) return here.map(walk)
+    if (typeof here !== "object" || here === null) return here
+    return Object.fromEntries(Object.entries(here).map(([key, inner]) => [key, walk(inner)]))
+  }
+  return walk(value)
+}
+
+/** Whether a body is read, or refused with a `Fault`, and whether the door takes every message of it. */
+export function isRead(vendor: Vendor, body: unknown, headers: Record<string, string> = {}): boolean {
+  try {
+    return vendor.read(delivery({ headers, body: bytes(body) })).messages.every((message) => {
+      const event = toEvent(message, { receivedAt: NOW, messageId: () => "unnamed" })
+      return !("code" in event) || event.code === "in_the_future"
+    })
+  } catch (error) {
+    if (error instanceof Fault) return true
+    throw error
+  }
+}
+
+const data = new URL("../../../shared/data/webhooks/", import.meta.url)
+
+/** Data that is not in this repository but beside it on some machines; nothing elsewhere. */
+function beside<T>(path: string): T[] {
+  const file = new URL(path, data)
+  if (!existsSync(file)) return []
+  const found = JSON.parse(readFileSync(file, "utf8"))
+  return Array.isArray(found) ? found : found.vectors
+}
+
+export type Vector = {
+  id: string
+  provider: string
+  secret?: string
+  public_key?: string
+  certificate?: string
+  url?: string
+  now?: number
+  body: string
+  headers: Record<string, string>
+  valid: boolean
+}
+export const vectorsOf = (provider: string) =>
+  beside<Vector>("signature_vectors.json").filter((vector) => vector.provider === provider)
+
+export type Sample = { name: string; eventType: string; body: Record<string, unknown> | Record<string, unknown>[] }
+export const samplesOf = (provider: string) => beside<Sample>(`samples/${provider}.json`)
+
+export const lowerCase = (headers: Record<string, string>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+
+/** A vendor's API as a `fetch`: answers by path, and remembers what it was asked. */
+export function standIn(
+  answer: (url: URL, init: RequestInit) => { status?: number; headers?: Record<string, string>; body?: unknown },
+) {
+  const asked: { url: URL; init: RequestInit }[] = []
+  const fetch = (input: string | URL | Request, init: RequestInit = {}) => {
+    const url = new URL(input instanceof Request ? input.url : input)
+    asked.push({ url, init })
+    const { status = 200, headers = {}, body } = answer(url, init)
+    return Promise.resolve(Response.json(body ?? {}, { status, headers }))
+  }
+  return { fetch: fetch as typeof globalThis.fetch, asked }
+}
+
 /**
  * Keys for tests alone, made once with openssl and valid for a hundred years from November 2026. The signer's names are
  * those that PayPal's and SNS's own certificates carry.

@@ -140,23 +140,16 @@ function messagesOf(body: Fields, at = ""): Message[] {
 
 const LISTED = "/v1/notifications/webhooks-events"
 const KEPT_MS = 30 * DAY
-const TIMEOUT_MS = 20 * SECOND
 
-async function bearer({ fetch, baseUrl, credential }: PollNeeds): Promise<string> {
-  if (!credential.includes(":")) return `Bearer ${credential}`
-  const authorization = `Basic ${Buffer.from(credential).toString("base64")}`
+async function bearer(needs: PollNeeds): Promise<string> {
+  if (!needs.credential.includes(":")) return `Bearer ${needs.credential}`
   const body = new URLSearchParams({ grant_type: "client_credentials" })
-  const asked = {
-    method: "POST",
-    headers: { authorization },
-    body,
-    redirect: "error",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  } as const
-  const answer = await fetch(`${baseUrl.replace(/\/+$/, "")}/v1/oauth2/token`, asked)
-  if (answer.status === 401) throw new Fault("forbidden", "PayPal refuses the API credential: paste a new one")
-  if (!answer.ok) throw new Fault("unavailable", `PayPal gave no token: it answered ${answer.status}`)
-  return `Bearer ${required(objectOf(await answer.text()).access_token, "access_token")}`
+  const posting: typeof fetch = (url, init) => needs.fetch(url, { ...init, method: "POST", body })
+  const authorization = `Basic ${Buffer.from(needs.credential).toString("base64")}`
+  const answer = await ask("PayPal", { ...needs, fetch: posting }, "/v1/oauth2/token", {}, { authorization })
+  const token = answer.body.access_token
+  if (typeof token !== "string") throw new Fault("unavailable", "PayPal gave no token")
+  return `Bearer ${token}`
 }
 
 /**
@@ -179,8 +172,8 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
 
 const RETRIED_MS = 3 * DAY
 const certificates: Issue = {
-  allows: ({ hostname, pathname }) =>
-    hostname.endsWith(".paypal.com") && pathname.startsWith("/v1/notifications/certs/"),
+  allows: ({ hostname, pathname, search }) =>
+    hostname.endsWith(".paypal.com") && pathname.startsWith("/v1/notifications/certs/") && search === "",
   names: () => ["messageverificationcerts.paypal.com", "messageverificationcerts.sandbox.paypal.com"],
 }
 

@@ -74,7 +74,8 @@ const REGION = /^sns\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(\.cn)?$/
 
 /** The names are those that AWS's own SDK expects: older regions share one, newer ones have their own. */
 const certificates: Issue = {
-  allows: ({ hostname, pathname }) => REGION.test(hostname) && /^\/SimpleNotificationService-\w+\.pem$/.test(pathname),
+  allows: ({ hostname, pathname, search }) =>
+    REGION.test(hostname) && /^\/SimpleNotificationService-\w+\.pem$/.test(pathname) && search === "",
   names({ hostname }) {
     const [, region = "", china = ""] = REGION.exec(hostname) ?? []
     const own = [`sns-${region}.amazonaws.com${china}`, `sns-signing.${region}.amazonaws.com${china}`]

@@ -207,9 +207,9 @@ type Place = { from: string; to?: string; page?: string }
 
 /** Orders by their last change, with their refunds. Of the link to the next page only its token is used: we ask nobody else. */
 async function poll(needs: PollNeeds, cursor: string | undefined, since: number): Promise<Page> {
-  const place = cursor === undefined ? { from: instant(since) } : (objectOf(cursor) as Place)
-  const to = place.to ?? instant(needs.now - SETTLED_MS)
-  if (place.from >= to) return { messages: [], cursor: JSON.stringify({ from: place.from }), done: true }
+  const place = cursor === undefined ? { from: wholeSecond(since) } : (objectOf(cursor) as Place)
+  const to = place.to ?? wholeSecond(needs.now - SETTLED_MS)
+  if (place.from > to) return { messages: [], cursor: JSON.stringify({ from: place.from }), done: true }
   const span = { status: "any", order: "updated_at asc", updated_at_min: place.from, updated_at_max: to }
   const query = place.page ? { page_info: place.page } : span
   const path = `/admin/api/${API_VERSION}/orders.json`
@@ -225,6 +225,9 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
   const next = page === undefined ? { from: instant(Date.parse(to) + SECOND) } : { from: place.from, to, page }
   return { messages, cursor: JSON.stringify(next), done: page === undefined }
 }
+
+/** Shopify's times are whole seconds, so spans that follow each other part between two of them. */
+const wholeSecond = (ms: number) => instant(Math.floor(ms / SECOND) * SECOND)
 
 /** An order as it stands now: what was told of it while it came to this. */
 function listed(given: Fields): Message[] {

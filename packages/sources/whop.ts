@@ -201,7 +201,7 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
     const ended = items.filter(({ status, updated_at }) => over.has(status) && (iso(updated_at) ?? to) >= walk.since)
     const onward = next === undefined ? { since: walk.began, began: to } : { ...walk, after: next }
     const messages = ended.flatMap((membership) => deactivated(membership, membership.updated_at))
-    return { messages, cursor: JSON.stringify({ from: to, walk: onward }), done: true }
+    return { messages, cursor: JSON.stringify({ from: instant(Date.parse(to) - SECOND), walk: onward }), done: true }
   }
   const { items, next } = await listed(needs, stage.path, stage.span(from, to), after)
   const onward = next === undefined ? { stage: at + 1 } : { stage: at, after: next }

@@ -1,0 +1,187 @@
+import { Hono } from "hono"
+import * as z from "zod/mini"
+import { type Authenticate, createKey, listKeys, NewKey, revokeKey, type Scope } from "#access/key.ts"
+import { getTenant } from "#access/tenant.ts"
+import { Fault } from "#core/fault.ts"
+import type { Log } from "#core/log.ts"
+import type { Random } from "#core/random.ts"
+import { zoneOf } from "#core/zone.ts"
+import { catalogue } from "#events/catalogue.ts"
+import type { JsonObject } from "#events/event.ts"
+import { type Metric, metrics } from "#metrics/catalogue.ts"
+import { dimensionNames, eventDimensionNames } from "#metrics/dimension.ts"
+import { Query } from "#metrics/query.ts"
+import type { Enqueue } from "#pipeline/accept.ts"
+import { answer } from "#pipeline/answer.ts"
+import { lastWeek, ledger } from "#pipeline/ledger.ts"
+import { profileOf, timelineOf } from "#pipeline/profile.ts"
+import { listQuarantine, release } from "#pipeline/quarantine.ts"
+import { ask, type ReadNeeds } from "#pipeline/reading.ts"
+import type { TenantId } from "#store/keys.ts"
+import { readJson } from "./body.ts"
+import { keyInHeader } from "./collect.ts"
+import { type Correlated, parsed, perRequest, problem } from "./problem.ts"
+
+export type ApiNeeds = ReadNeeds & {
+  random: Random
+  nonce: () => string
+  log: Log
+  authenticate: Authenticate
+  enqueue: Enqueue
+}
+
+const BODY_BYTES = 256 * 1024
+const date = z.optional(z.iso.date("must be a date such as 2026-01-31"))
+const limit = (most: number, usual: number) => z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
+const LedgerPage = z.strictObject({ from: date, to: date })
+const QuarantinePage = z.strictObject({
+  after: z.optional(z.string()),
+  limit: limit(1000, 100),
+  code: z.optional(z.string()),
+  event: z.optional(z.string()),
+})
+const TimelineQuery = z.strictObject({
+  after: z.optional(z.string().check(z.regex(/^\d+\.\d+$/, "must be the `next` of a page"))),
+  limit: limit(200, 50),
+})
+const ReleaseWish = z
+  .strictObject({
+    ids: z.optional(z.array(z.string()).check(z.minLength(1), z.maxLength(1000))),
+    all: z.optional(z.literal(true)),
+    set: z.optional(z.record(z.string(), z.json())),
+    dryRun: z.optional(z.boolean()),
+  })
+  .check(z.refine(({ ids, all }) => (ids === undefined) !== (all === undefined), { path: ["ids"], error: "name ids, or say all: true" }))
+
+/** Queries and management: everything that answers out of the journal and its views. */
+export function apiApp(needs: ApiNeeds) {
+  const app = new Hono<Correlated>()
+  app.use(perRequest(needs))
+  app.onError((error, c) => problem(c, error, needs.log))
+  app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
+
+  /** The tenant comes from the key alone. */
+  const tenantOf = async (c: { req: { raw: Request }; set(name: "tenant" | "key", value: string): void }, scope: Scope): Promise<TenantId> => {
+    const caller = await needs.authenticate(keyInHeader(c.req.raw), scope)
+    c.set("tenant", caller.tenant)
+    c.set("key", caller.key)
+    return caller.tenant
+  }
+
+  app.get("/health/live", (c) => c.json({ status: "ok" }))
+
+  app.get("/v1/query", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    return c.json(await answer(needs, tenant, parsed(Query, fromParameters(c.req.url))))
+  })
+  app.post("/v1/query", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    return c.json(await answer(needs, tenant, parsed(Query, await readJson(c.req.raw, BODY_BYTES))))
+  })
+  app.get("/v1/metrics", async (c) => {
+    await tenantOf(c, "read")
+    return c.json({ metrics: Object.entries<Metric>(metrics).map(([name, metric]) => described(name, metric)) })
+  })
+  app.get("/v1/events", async (c) => {
+    await tenantOf(c, "read")
+    return c.json({
+      events: Object.entries(catalogue).map(([name, { description, properties }]) => ({ name, description, properties: z.toJSONSchema(properties, { io: "input" }) })),
+    })
+  })
+
+  app.get("/v1/customers/:id", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    return c.json(
+      await ask(needs, tenant, async (reading) => {
+        const customer = await reading.customer(c.req.param("id").normalize("NFC"))
+        if (!customer) throw new Fault("not_found", "there is no such customer")
+        return { customer: profileOf(customer, reading.currency), position: reading.position }
+      }),
+    )
+  })
+  app.get("/v1/customers/:id/timeline", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    const { after, limit: most } = parsed(TimelineQuery, c.req.query())
+    const [position, shown] = (after ?? "").split(".").map(Number)
+    return c.json(
+      await ask(needs, tenant, async (reading) => {
+        const customer = await reading.customer(c.req.param("id").normalize("NFC"))
+        if (!customer) throw new Fault("not_found", "there is no such customer")
+        const page = { limit: most, ...(after === undefined ? {} : { after: { position: position!, shown: shown! } }) }
+        return timelineOf(needs, tenant, reading, customer, page)
+      }),
+    )
+  })
+
+  app.get("/v1/ledger", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    const page = parsed(LedgerPage, c.req.query())
+    return c.json(
+      await ask(needs, tenant, async (reading) => {
+        const week = lastWeek(zoneOf("UTC").place(needs.clock()).day)
+        const { from = week.from, to = week.to } = page
+        return { from, to, ...(await ledger(reading, from, to)), position: reading.position }
+      }),
+    )
+  })
+
+  app.get("/v1/quarantine", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    const page = parsed(QuarantinePage, c.req.query())
+    return c.json(await ask(needs, tenant, (reading) => listQuarantine(reading, page)))
+  })
+  app.post("/v1/quarantine/release", async (c) => {
+    const tenant = await tenantOf(c, "admin")
+    const { ids, set, dryRun } = parsed(ReleaseWish, await readJson(c.req.raw, BODY_BYTES))
+    const wish = { ...(ids ? { ids } : {}), ...(set ? { set: set as JsonObject } : {}), ...(dryRun === undefined ? {} : { dryRun }) }
+    return c.json(await ask(needs, tenant, (reading) => release(needs, reading, tenant, wish)))
+  })
+
+  app.get("/v1/tenant", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    return c.json(await getTenant(needs, tenant))
+  })
+  app.get("/v1/keys", async (c) => c.json({ keys: await listKeys(needs, await tenantOf(c, "admin")) }))
+  app.post("/v1/keys", async (c) => {
+    const tenant = await tenantOf(c, "admin")
+    return c.json(await createKey(needs, tenant, parsed(NewKey, await readJson(c.req.raw, BODY_BYTES))), 201)
+  })
+  app.delete("/v1/keys/:id", async (c) => {
+    const tenant = await tenantOf(c, "admin")
+    return c.json(await revokeKey(needs, tenant, c.req.param("id")))
+  })
+
+  for (const path of new Set(app.routes.filter(({ method }) => method !== "ALL").map((route) => route.path))) {
+    app.all(path, () => {
+      throw new Fault("method_not_allowed", "this path has other methods")
+    })
+  }
+  return app
+}
+
+/** A query out of a URL: numbers as numbers, `where` as JSON, a name given twice refused. */
+function fromParameters(url: string): unknown {
+  const parameters = new URL(url).searchParams
+  const query: Record<string, unknown> = {}
+  for (const name of new Set(parameters.keys())) {
+    const values = parameters.getAll(name)
+    if (values.length > 1) throw new Fault("invalid_request", `${name} was given twice`, { field: name })
+    query[name] = name === "where" ? parsedWhere(values[0]!) : /^\d{1,15}$/.test(values[0]!) && (name === "limit" || name === "asOf") ? Number(values[0]) : values[0]
+  }
+  return query
+}
+
+function parsedWhere(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Fault("invalid_request", "where must be JSON", { field: "where" })
+  }
+}
+
+/** A metric as it is listed. */
+function described(name: string, metric: Metric) {
+  const { title, definition, unit, kind } = metric
+  const dimensions = kind === "entity" ? eventDimensionNames : dimensionNames
+  return { name, title, definition, unit, dimensions }
+}

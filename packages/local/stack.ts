@@ -1,0 +1,137 @@
+import { join } from "node:path"
+import { apiApp } from "#api/api.ts"
+import { collectApp, collectPaths } from "#api/collect.ts"
+import { type Log, silent } from "#core/log.ts"
+import { newTails } from "#pipeline/reading.ts"
+import { awsClient } from "#platform/aws.ts"
+import { type Config, readConfig } from "#platform/config.ts"
+import { type Runtime, runtimeOf } from "#platform/runtime.ts"
+import { queues as queueFacts, schedules } from "#platform/topology.ts"
+import { appendWorker, closeWorker, foldWorker } from "#platform/workers.ts"
+import type { Meter } from "#store/table.ts"
+import { startDynamo } from "./dynamodb.ts"
+import { serveHttp } from "./http.ts"
+import { poll } from "./poller.ts"
+import { startQueues } from "./queues.ts"
+import { schedule, systemTimers } from "./schedule.ts"
+import { createTable } from "./table.ts"
+
+const TABLE = "octant-local"
+/** The cloud gathers for a second; nobody waits that long in front of a terminal. */
+const WINDOW_MS = 50
+const RETRY_AFTER_SECONDS = 1
+
+export type StackOptions = {
+  /** Where the data is kept; in memory if absent. */
+  dir?: string
+  port?: number
+  log?: Log
+  meter?: Meter
+  engine?: "dynoxide" | "dynamodb-local"
+  /** Whether the queues are worked; a stack without workers only accepts. */
+  workers?: boolean
+}
+export type Stack = {
+  url: string
+  runtime: Runtime
+  config: Config
+  /** Resolves when everything that was accepted has been appended, and every fold that was asked for is done. */
+  idle(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** The whole product in one process: the doors, the workers, the schedules, over embedded DynamoDB and SQS. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const stops: (() => Promise<unknown>)[] = []
+  const stop = async () => {
+    for (const end of stops.reverse().splice(0)) await end()
+  }
+  try {
+    return await started(options, stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function started(
+  options: StackOptions,
+  stops: (() => Promise<unknown>)[],
+  stop: () => Promise<void>,
+): Promise<Stack> {
+  const { dir, log = silent, engine } = options
+  const dynamo = await startDynamo({ ...(dir ? { file: join(dir, "table.db") } : {}), ...(engine ? { engine } : {}) })
+  stops.push(dynamo.stop)
+  const queues = await startQueues({ ...(dir ? { dataDir: join(dir, "queues") } : {}), queues: described })
+  stops.push(queues.stop)
+  const config = readConfig({
+    OCTANT_TABLE: TABLE,
+    OCTANT_APPEND_QUEUE_URL: queues.queueUrl("append"),
+    OCTANT_FOLD_QUEUE_URL: queues.queueUrl("fold"),
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
+    AWS_ENDPOINT_URL_SQS: queues.url,
+  })
+  const runtime = runtimeOf(config, { log, ...(options.meter ? { meter: options.meter } : {}) })
+  await createTable(runtime.call, TABLE)
+
+  const worked = options.workers === false ? [] : work(runtime, queues)
+  stops.push(() => Promise.all(worked.map((poller) => poller.stop())))
+  const jobs = [{ name: "close", everyMs: schedules.close.everyMs, run: closeWorker(runtime) }]
+  const scheduler = schedule(jobs, systemTimers, (name, error) =>
+    log("schedule.failed", { route: name, code: (error as Error).name }),
+  )
+  stops.push(scheduler.stop)
+
+  const collect = collectApp(runtime)
+  const api = apiApp({ ...runtime, tails: newTails() })
+  const server = await serveHttp(
+    [
+      {
+        prefix: "/",
+        fetch: (request) => (collectPaths.has(new URL(request.url).pathname) ? collect : api).fetch(request),
+      },
+    ],
+    { ...(options.port === undefined ? {} : { port: options.port }) },
+  )
+  stops.push(server.stop)
+  return {
+    url: server.url,
+    runtime,
+    config,
+    idle: async () => {
+      for (const poller of worked) await poller.idle()
+    },
+    stop,
+  }
+}
+
+const described = Object.entries(queueFacts).map(([name, { fifo, visibilitySeconds, deadLetter, afterReceives }]) => ({
+  name,
+  fifo,
+  visibilitySeconds,
+  deadLetter: { name: deadLetter, afterReceives },
+}))
+
+type Queues = Awaited<ReturnType<typeof startQueues>>
+
+/** Appending first: folds are asked for by it. */
+function work(runtime: Runtime, queues: Queues) {
+  const handlers = { append: appendWorker(runtime), fold: foldWorker(runtime) }
+  return (["append", "fold"] as const).map((name) =>
+    poll({
+      call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),
+      queueUrl: queues.queueUrl(name),
+      queueArn: queues.queueArn(name),
+      handler: handlers[name],
+      batchSize: queueFacts[name].batchSize,
+      windowMs: Math.min(queueFacts[name].windowMs, WINDOW_MS),
+      concurrency: 2,
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      onError: (error) =>
+        runtime.log("queue.failed", { queue: name, code: (error as Error).name, stack: (error as Error).stack }),
+    }),
+  )
+}

@@ -1,0 +1,86 @@
+import type { Clock } from "#core/clock.ts"
+import { toStored } from "#metrics/block.ts"
+import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import type { CustomerRow } from "./snapshot.ts"
+import { openSnapshot, unmoved } from "./snapshot.ts"
+import { fragmentsOf } from "./fragments.ts"
+import { quarantineKey } from "./memory.ts"
+import { recount } from "./reading.ts"
+import { blockKinds } from "./replay.ts"
+
+/** A value of the views that is not what the journal says. */
+export type Difference = { what: string; stored: unknown; recounted: unknown }
+export type Reconciled = { position: number; events: number; compared: number; differences: Difference[] }
+
+const MOST_DIFFERENCES = 100
+
+/** Folds the journal again from its first entry, without the views, and compares every value that the views hold. */
+export function reconcile(
+  needs: { table: Table; clock: Clock },
+  tenant: TenantId,
+  onProgress?: (events: number, position: number) => void,
+): Promise<Reconciled> {
+  return unmoved(async () => {
+    const snapshot = await openSnapshot(needs, tenant)
+    if (!snapshot) throw new Error("this tenant has no views")
+    const { zone, currency, generation } = snapshot.head
+    let events = 0
+    const memory = await recount(needs, tenant, {
+      zone,
+      currency,
+      to: snapshot.position,
+      onProgress: (count, position) => {
+        events = count
+        onProgress?.(count, position)
+      },
+    })
+
+    const expected = new Map<string, string>()
+    const expect = (pk: string, sk: string, value: unknown) => expected.set(`${pk}|${sk}`, JSON.stringify(value))
+    for (const { kind, sk, block } of fragmentsOf(memory)) if (block.size > 0) expect(keys.block(tenant, generation, kind), sk, toStored(block))
+    for (const [id, customer] of memory.customers) expect(keys.customer(tenant, generation, id).pk, id, customer)
+    for (const [id, root] of memory.pointers) expect(keys.customer(tenant, generation, id).pk, id, { root } satisfies CustomerRow)
+    const released = new Set(memory.released.map(({ id, receivedAt }) => quarantineKey(receivedAt, id)))
+    for (const { event, source, receivedAt } of memory.quarantined) {
+      const sk = quarantineKey(receivedAt, event.id)
+      if (!released.has(sk)) expect(keys.quarantine(tenant, generation), sk, { event, source, receivedAt })
+    }
+
+    const differences: Difference[] = []
+    const differ = (what: string, stored: string | undefined, recounted: string | undefined) => {
+      if (differences.length < MOST_DIFFERENCES) {
+        differences.push({ what, stored: stored && JSON.parse(stored), recounted: recounted && JSON.parse(recounted) })
+      }
+    }
+    let compared = 0
+    const partitions = [
+      ...blockKinds.map((kind) => keys.block(tenant, generation, kind)),
+      ...Array.from({ length: BUCKETS }, (_, bucket) => keys.customers(tenant, generation, bucket)),
+      keys.quarantine(tenant, generation),
+    ]
+    for (const pk of partitions) {
+      for (const { sk, value } of await snapshot.values(pk)) {
+        const name = `${pk}|${sk}`
+        const stored = JSON.stringify(value)
+        const recounted = expected.get(name)
+        expected.delete(name)
+        compared++
+        const nothing = stored === "{}" || stored === "null"
+        if (stored !== recounted && !(nothing && recounted === undefined)) differ(name, stored, recounted)
+      }
+    }
+    for (const [name, recounted] of expected) differ(name, undefined, recounted)
+
+    const hashes = new Set<string>()
+    for (const { sk, value } of await snapshot.values(keys.seen(tenant, generation))) {
+      for (const hash of (value as string).match(/.{16}/g) ?? []) hashes.add(`${sk.slice(0, 10)}#${hash}`)
+    }
+    const recounted = new Set([...memory.fresh].flatMap(([day, seen]) => [...seen].map((hash) => `${day}#${hash}`)))
+    compared += recounted.size
+    if (hashes.symmetricDifference(recounted).size > 0) {
+      differ("messages seen", JSON.stringify(hashes.difference(recounted).size), JSON.stringify(recounted.difference(hashes).size))
+    }
+    return { position: snapshot.position, events, compared, differences }
+  })
+}

@@ -1,0 +1,65 @@
+import { setKinds, type FoldNeeds, foldTenant } from "./folding.ts"
+import { type BlockKind, blockKind } from "#metrics/block.ts"
+import { dimensionNames, sketchDimensions } from "#metrics/dimension.ts"
+import { journalHead } from "#store/journal.ts"
+import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import { beginGeneration, readHead, switchGeneration } from "#store/views.ts"
+
+type Settings = { zone: string; currency: string }
+
+/**
+ * Builds the views anew from the journal, beside those that are read, and switches to them when they have caught up:
+ * nobody waits, and nobody sees a half. With other settings, history is seen by another calendar or currency.
+ * A replay that was cut off goes on where it was.
+ */
+export async function replay(
+  needs: FoldNeeds,
+  tenant: TenantId,
+  options: Partial<Settings> & { onProgress?: (position: number, of: number) => void } = {},
+): Promise<{ generation: number; position: number }> {
+  const current = await readHead(needs, tenant)
+  if (!current) throw new Error("this tenant has no views")
+  const settings = { zone: options.zone ?? current.zone, currency: options.currency ?? current.currency }
+  const generation = await nextGeneration(needs, tenant, current.generation, settings)
+  const goal = (await journalHead(needs, tenant)).position
+  await foldTenant(needs, tenant, { generation, onProgress: (position) => options.onProgress?.(position, goal) })
+  const built = (await readHead(needs, tenant, generation))!
+  if (!(await switchGeneration(needs, tenant, current.generation, generation))) {
+    throw new Error("another replay was faster; its views are the current ones")
+  }
+  await dropGeneration(needs, tenant, current.generation)
+  return { generation, position: built.position }
+}
+
+/** The next generation, or one that a replay with the same settings had begun. */
+async function nextGeneration(needs: Pick<FoldNeeds, "table">, tenant: TenantId, current: number, settings: Settings) {
+  for (let generation = current + 1; ; generation++) {
+    if (await beginGeneration(needs, tenant, generation, settings)) return generation
+    const begun = await readHead(needs, tenant, generation)
+    if (begun?.zone === settings.zone && begun.currency === settings.currency) return generation
+  }
+}
+
+/** Every kind of block that views are made of. */
+export const blockKinds: BlockKind[] = [
+  "days",
+  "hours",
+  "ledger",
+  ...dimensionNames.map((dimension) => blockKind("by", dimension)),
+  ...["", ...sketchDimensions].map((dimension) => blockKind("sketch", dimension)),
+  ...setKinds,
+]
+
+async function dropGeneration({ table }: { table: Table }, tenant: TenantId, generation: number) {
+  const partitions = [
+    ...blockKinds.map((kind) => keys.block(tenant, generation, kind)),
+    ...Array.from({ length: BUCKETS }, (_, bucket) => keys.customers(tenant, generation, bucket)),
+    keys.seen(tenant, generation),
+    keys.timeline(tenant, generation),
+    keys.quarantine(tenant, generation),
+    keys.redo(tenant, generation),
+  ]
+  for (const pk of partitions) for await (const items of table.pages(pk)) await table.deleteMany(items.map(({ sk }) => ({ pk, sk })))
+  await table.delete(keys.viewHead(tenant, generation))
+}

@@ -1,0 +1,26 @@
+import "#core/words.ts"
+import * as z from "zod/mini"
+
+/** What the environment must say, each with an example for whoever forgot it. */
+const Environment = z.object({
+  OCTANT_TABLE: z.string().check(z.minLength(3), z.describe("octant-production-table")),
+  OCTANT_APPEND_QUEUE_URL: z.url().check(z.describe("https://sqs.eu-central-1.amazonaws.com/123456789012/append")),
+  OCTANT_FOLD_QUEUE_URL: z.url().check(z.describe("https://sqs.eu-central-1.amazonaws.com/123456789012/fold.fifo")),
+  AWS_REGION: z.string().check(z.minLength(1), z.describe("eu-central-1")),
+  AWS_ACCESS_KEY_ID: z.string().check(z.minLength(1), z.describe("AKIA…")),
+  AWS_SECRET_ACCESS_KEY: z.string().check(z.minLength(1), z.describe("(secret)")),
+  AWS_SESSION_TOKEN: z.optional(z.string()),
+  AWS_ENDPOINT_URL_DYNAMODB: z.optional(z.url()),
+  AWS_ENDPOINT_URL_SQS: z.optional(z.url()),
+})
+export type Config = z.output<typeof Environment>
+
+/** The configuration, or an error that names the first missing or malformed value and shows an example. */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const result = Environment.safeParse(environment)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  const name = String(issue.path[0]) as keyof Config
+  const example = z.globalRegistry.get(Environment.shape[name])?.description
+  throw new Error(`${name}: ${issue.message}${example === undefined ? "" : `; for example ${example}`}`)
+}

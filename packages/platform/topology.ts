@@ -1,0 +1,28 @@
+import { HOUR, MINUTE } from "#core/clock.ts"
+
+/**
+ * The one description of queues, functions and schedules: the stacks deploy it and the local stack runs it, so that
+ * the two cannot drift.
+ */
+export const queues = {
+  append: { fifo: false, visibilitySeconds: 360, deadLetter: "append-dead", afterReceives: 5, batchSize: 500, windowMs: 1000, concurrency: 8 },
+  fold: { fifo: true, visibilitySeconds: 5400, deadLetter: "fold-dead", afterReceives: 5, batchSize: 1, windowMs: 0, concurrency: 8 },
+} as const
+export type QueueName = keyof typeof queues
+
+export const functions = {
+  collect: { handler: "functions/collect.handler", timeoutSeconds: 15, memoryMb: 512 },
+  api: { handler: "functions/api.handler", timeoutSeconds: 60, memoryMb: 1024 },
+  append: { handler: "functions/append.handler", timeoutSeconds: 60, memoryMb: 1024, queue: "append" },
+  fold: { handler: "functions/fold.handler", timeoutSeconds: 900, memoryMb: 2048, queue: "fold" },
+  close: { handler: "functions/close.handler", timeoutSeconds: 300, memoryMb: 512 },
+} as const
+export type FunctionName = keyof typeof functions
+
+export const schedules = {
+  /** Folds what the day has left behind, so that the tail of a small tenant stays short. */
+  close: { function: "close", everyMs: 15 * MINUTE },
+} as const
+
+/** How often a tenant's views are brought up to date at least, if there is anything to fold. */
+export const FOLD_AT_LEAST_EVERY_MS = 24 * HOUR
