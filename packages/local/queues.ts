@@ -78,7 +78,7 @@ function create(store: SqsStore, { name, fifo, visibilitySeconds, deadLetter }: 
 const kind = (fifo: boolean | undefined): Record<string, string> => (fifo ? { FifoQueue: "true" } : {})
 
 function put(store: SqsStore, name: string, attributes: Record<string, string>, origin: string) {
-  const queue =  store.createQueue(name, urlOf(origin, name), arnOf(name), attributes)
+  const queue = store.getQueueByName(name) ?? store.createQueue(name, urlOf(origin, name), arnOf(name), attributes)
   queue.setAttributes(attributes)
 }
 

@@ -60,9 +60,19 @@ export function fragmentsOf(memory: Memory): Fragment[] {
   }
   const rename = renaming(memory)
   return [...cells.values()].map(({ kind, sk, rows }) => {
-    const block: Block = new Map([...rows].map(([row, columns]) => [row, new Map([...columns].map(([column, pairs]) => [column, flat(pairs)]))]))
+    const block = blockOf(rows)
     return { kind, sk, block: kind.startsWith("set") ? renameMembers(block, rename) : block }
   })
+}
+
+/** Only what is not nothing: an empty cell would be a difference without a meaning. */
+function blockOf(rows: Map<string, Map<string, [number, Cell[number]][]>>): Block {
+  const block: Block = new Map()
+  for (const [row, columns] of rows) {
+    const cells = [...columns].map(([column, pairs]): [string, Cell] => [column, flat(pairs)]).filter(([, cell]) => cell.length > 0)
+    if (cells.length > 0) block.set(row, new Map(cells))
+  }
+  return block
 }
 
 /** From an ordinal to the one that stands for it after the merges of a memory. */

@@ -42,6 +42,7 @@ const passing = new Set([
   "ProvisionedThroughputExceededException",
   "RequestLimitExceeded",
   "TransactionInProgressException",
+  "TransactionConflictException",
   "InternalServerError",
   "ServiceUnavailable",
 ])

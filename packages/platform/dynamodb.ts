@@ -35,6 +35,8 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
   }
 
   async function* pages(pk: string, range: Range = {}) {
+    const low = range.after ?? range.from
+    if (low !== undefined && range.to !== undefined && low > range.to) return
     let start: Attributes | undefined
     let left = range.limit ?? Number.POSITIVE_INFINITY
     do {

@@ -20,6 +20,8 @@ test.each([
   ["a broken certificate", certificate.replace("MIIC", "MIID")],
   ["more than a certificate can be", certificate + " ".repeat(65_536)],
   ["an authority's own", authority],
+  ["one signed by itself", signer.selfSigned],
+  ["one for any name", signer.wildcard],
   ["somebody else's issuer behind it", certificate + rootCertificates[0]],
   ["the chain the wrong way round", authority + certificate],
 ])("a URL with %s gives none", async (_, pem) => {

@@ -1,4 +1,4 @@
-import { assert, constantFrom, integer, property, string } from "fast-check"
+import fc from "fast-check"
 import { Webhook } from "standardwebhooks"
 import Stripe from "stripe"
 import { describe, expect, test } from "vitest"
@@ -27,18 +27,18 @@ const agrees = (attempt: () => unknown): "genuine" | "refused" => {
 }
 const ours = (verdict: unknown) => (verdict === "genuine" ? verdict : "refused")
 
-const text = string({ unit: "grapheme", minLength: 1 })
+const text = fc.string({ unit: "grapheme", minLength: 1 })
 const body = text.map((words) => JSON.stringify({ id: "evt_1", object: "event", words }))
 /** How old a signature is, in seconds; the libraries read the clock themselves, so the edges are left out. */
-const age = constantFrom(0, 10, 290, 400, 86_400)
-const change = constantFrom("nothing", "body", "signature", "secret")
+const age = fc.constantFrom(0, 10, 290, 400, 86_400)
+const change = fc.constantFrom("nothing", "body", "signature", "secret")
 
 describe("Stripe's library", () => {
   const { webhooks } = new Stripe("sk_test_1")
 
   test("accepts and refuses what we do", () => {
-    assert(
-      property(body, text, age, change, (payload, secret, seconds, changed) => {
+    fc.assert(
+      fc.property(body, text, age, change, (payload, secret, seconds, changed) => {
         const timestamp = NOW / 1000 - seconds
         const signed = webhooks.generateTestHeaderString({ payload, secret, timestamp })
         const signature = changed === "signature" ? signed.replace(/.$/, (last) => (last === "0" ? "1" : "0")) : signed
@@ -63,25 +63,32 @@ describe("Stripe's library", () => {
 })
 
 describe("the library of Standard Webhooks", () => {
-  const secrets = string({ unit: "binary", minLength: 8 }).map((key) => Buffer.from(key).toString("base64"))
+  const secrets = fc.string({ unit: "binary", minLength: 8 }).map((key) => Buffer.from(key).toString("base64"))
 
   test("accepts and refuses what we do", () => {
-    assert(
-      property(body, secrets, age, integer({ min: -1, max: 1 }), change, (payload, secret, seconds, side, changed) => {
-        const webhook = new Webhook(`whsec_${secret}`)
-        const at = new Date(NOW - side * seconds * 1000)
-        const signed = webhook.sign("msg_1", at, payload)
-        const headers = {
-          "webhook-id": "msg_1",
-          "webhook-timestamp": String(at.getTime() / 1000),
-          "webhook-signature": changed === "signature" ? `v1,${signed.slice(4)}` : signed,
-        }
-        const sent = changed === "body" ? `${payload} ` : payload
-        const key = changed === "secret" ? `whsec_${Buffer.from(`${secret}x`).toString("base64")}` : `whsec_${secret}`
-        const theirs = agrees(() => new Webhook(key).verify(sent, headers))
-        expect(ours(standardWebhooks.verify(deliver(sent, headers), [key]))).toBe(theirs)
-        expect(theirs).toBe(changed === "nothing" && Math.abs(side * seconds) <= 300 ? "genuine" : "refused")
-      }),
+    fc.assert(
+      fc.property(
+        body,
+        secrets,
+        age,
+        fc.integer({ min: -1, max: 1 }),
+        change,
+        (payload, secret, seconds, side, changed) => {
+          const webhook = new Webhook(`whsec_${secret}`)
+          const at = new Date(NOW - side * seconds * 1000)
+          const signed = webhook.sign("msg_1", at, payload)
+          const headers = {
+            "webhook-id": "msg_1",
+            "webhook-timestamp": String(at.getTime() / 1000),
+            "webhook-signature": changed === "signature" ? `v1,${signed.slice(4)}` : signed,
+          }
+          const sent = changed === "body" ? `${payload} ` : payload
+          const key = changed === "secret" ? `whsec_${Buffer.from(`${secret}x`).toString("base64")}` : `whsec_${secret}`
+          const theirs = agrees(() => new Webhook(key).verify(sent, headers))
+          expect(ours(standardWebhooks.verify(deliver(sent, headers), [key]))).toBe(theirs)
+          expect(theirs).toBe(changed === "nothing" && Math.abs(side * seconds) <= 300 ? "genuine" : "refused")
+        },
+      ),
     )
   })
 

@@ -112,6 +112,9 @@ describe("a notification's signature", () => {
   test("is refused for a topic that is not ours, whoever signs it", async () => {
     const theirs = signed({ ...notification, TopicArn: "arn:aws:sns:us-west-2:666666666666:evil" })
     expect(await verify(theirs)).toMatchObject({ verdict: { code: "bad_signature" }, fetched: [] })
+    expect((await verify(signed({ ...notification, TopicArn: "" }), [""])).verdict).toMatchObject({
+      code: "bad_signature",
+    })
     for (const secrets of [[], [""], ["token"]]) {
       expect((await verify(signed(notification), secrets)).verdict).toMatchObject({ code: "bad_signature" })
     }

@@ -267,6 +267,14 @@ test.each([stripe, slack, shopify, whop, standardWebhooks, github].map((vendor) 
   },
 )
 
+test.each([stripe, slack, shopify, whop, standardWebhooks, github].map((vendor) => [vendor.id, vendor] as const))(
+  "nobody gets into %s by signing with nothing, though the source has no secret yet",
+  async (_id, vendor) => {
+    const delivery = { ...vendor.sample("", RECEIVED * 1000, ""), url: "", receivedAt: RECEIVED * 1000 }
+    expect(await verdict(vendor, delivery, "")).toBe("bad_signature")
+  },
+)
+
 const file = new URL("../../../shared/data/webhooks/signature_vectors.json", import.meta.url)
 const ofProvider: Record<string, Vendor> = {
   slack,

@@ -1,0 +1,76 @@
+import { fakeClock, SECOND } from "#core/clock.ts"
+import { seededNumbers } from "#core/random.ts"
+import type { Message } from "#events/message.ts"
+import { checkEnd, checkMoment } from "./check.ts"
+import { calm, rough } from "./proxy.ts"
+import { Crash, type Ground, type Interference, settlement, someMessages } from "./world.ts"
+
+const START = "2026-03-27T20:00:00.000Z"
+
+/**
+ * One life under faults: clients that retry and re-chunk, a queue that repeats and reorders, workers and folds that die
+ * or dawdle at any await, questions in between. What it found wrong, or nothing.
+ */
+export async function liveThrough(ground: Ground, seed: number, run: string): Promise<string[]> {
+  const next = seededNumbers(seed)
+  const pick = (most: number) => Math.floor(next() * most)
+  const clock = fakeClock("2026-04-02T00:00:00.000Z")
+  ground.proxy.state.random = seededNumbers(seed + 7)
+  let rowdy = true
+  const held: (() => void)[] = []
+
+  /** Dies at one await in forty; at one in thirty it is held up until others have gone on, longer than anyone's patience. */
+  const interfere: Interference = async () => {
+    if (!rowdy) return
+    const draw = next()
+    if (draw < 0.025) throw new Crash("died here")
+    if (draw < 0.06) {
+      await new Promise<void>((go) => held.push(go))
+      clock.advance(pick(8) * SECOND)
+    }
+  }
+  const place = await settlement(ground, `${run}-${seed}`, seed, clock, interfere)
+  const letGo = (all = false) => {
+    for (const go of held.splice(0, all ? held.length : 1 + pick(3))) go()
+  }
+  const wrong: string[] = []
+  const accepted: Message[] = []
+  const busy = new Set<Promise<unknown>>()
+  const begin = (work: Promise<unknown>) => {
+    const one = work.catch((error: unknown) => {
+      if (!(error instanceof Crash) && !/injected|socket|hang up|cut off|ECONN|too fast/.test(String(error))) wrong.push(`${String(error)} ${(error as Error).stack}`)
+    })
+    busy.add(one)
+    void one.finally(() => busy.delete(one))
+  }
+
+  ground.proxy.state.faults = rough
+  const messages = someMessages(next, 60 + pick(140), START, `m${seed}`)
+  for (let from = 0; from < messages.length; ) {
+    const size = 1 + pick(15)
+    const batch = messages.slice(from, from + size)
+    from += size
+    await place.submit(batch)
+    accepted.push(...batch)
+    if (next() < 0.15) await place.submit(batch)
+    // A client that lost our answer sends the same messages again in other batches.
+    if (next() < 0.15) await place.submit(messages.slice(Math.max(0, from - pick(25)), from))
+    clock.advance(pick(2) * SECOND)
+    if (next() < 0.7) begin(place.appendSome())
+    if (next() < 0.25) begin(place.foldSome())
+    if (next() < 0.1) begin(checkMoment({ table: place.needs.table, clock }, ground.straight, place.tenant).then((found) => void wrong.push(...found)))
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+    if (next() < 0.5) letGo()
+  }
+  rowdy = false
+  ground.proxy.state.faults = calm
+  while (busy.size > 0) {
+    letGo(true)
+    await Promise.race([Promise.all(busy), new Promise((resolve) => setImmediate(resolve))])
+  }
+  while (place.queue.length > 0) await place.appendSome()
+  clock.advance(60 * SECOND)
+  await place.foldSome()
+  wrong.push(...(await checkEnd(ground.straight, clock, place.tenant, accepted)))
+  return wrong
+}
