@@ -1,5 +1,6 @@
+import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, expect, test } from "vitest"
@@ -105,6 +106,26 @@ test("started again with other settings, a queue keeps its messages and has the 
     Attributes: { VisibilityTimeout: "7" },
   })
   expect(await receive("work")).toEqual(["kept ×1"])
+})
+
+test("what is sent and removed after a restart is so after the next", async () => {
+  const dataDir = join(folder, "again")
+  const first = await start({ dataDir, queues: [work] })
+  await first.send("work", "old")
+  await first.stop()
+  const second = await start({ dataDir, queues: [work] })
+  await second.send("work", "new")
+  const queue = queueOf(second.call, second.queueUrl("work"))
+  await queue.remove((await queue.receive(1, 0)).map((message) => message.ReceiptHandle))
+  await second.stop()
+  const third = await start({ dataDir, queues: [work] })
+  expect(await third.receive("work")).toEqual(["new ×1"])
+})
+
+test("no other address than 127.0.0.1 reaches the queues", async () => {
+  const { url } = await start({ queues: [work] })
+  const socket = connect(Number(new URL(url).port), "127.0.0.2")
+  await expect(once(socket, "connect")).rejects.toThrow("ECONNREFUSED")
 })
 
 test("a FIFO group waits for its first message, in order, across a restart", async () => {

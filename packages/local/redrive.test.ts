@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterEach, expect, test } from "vitest"
 import { type Queue, startQueues } from "#local/queues.ts"
 import { queueOf } from "#local/sqs.ts"
@@ -11,8 +14,8 @@ afterEach(async () => {
 
 const work = { name: "work", visibilitySeconds: 30, deadLetter: { name: "dead", afterReceives: 2 } }
 
-async function start(queues: readonly Queue[]) {
-  const server = await startQueues({ queues })
+async function start(queues: readonly Queue[], dataDir?: string) {
+  const server = await startQueues({ queues, dataDir })
   started.push(server)
   const call = unsigned(server.url)
   return { ...server, call, queue: (name: string) => queueOf(call, server.queueUrl(name)) }
@@ -20,16 +23,19 @@ async function start(queues: readonly Queue[]) {
 
 test("dead letters go back to the queue they came from, as new messages with their attributes", async () => {
   const { call, queue, queueUrl, queueArn } = await start([work])
+  const sent = new Set<unknown>()
   for (let i = 0; i < 25; i++) {
-    await call("sqs", "SendMessage", {
+    const answer = await call("sqs", "SendMessage", {
       QueueUrl: queueUrl("dead"),
       MessageBody: `letter ${i}`,
       MessageAttributes: { tenant: { DataType: "String", StringValue: "acme" } },
     })
+    sent.add(Object(answer).MessageId)
   }
   await call("sqs", "StartMessageMoveTask", { SourceArn: queueArn("dead") })
   const [first, ...others] = await queue("work").receive(10, 1)
   expect(first?.Body).toBe("letter 0")
+  expect(sent.has(first?.MessageId)).toBe(false)
   expect(first?.MessageAttributes).toEqual({ tenant: { DataType: "String", StringValue: "acme" } })
   expect(first?.Attributes.ApproximateReceiveCount).toBe("1")
   expect(others).toHaveLength(9)
@@ -68,6 +74,18 @@ test("a FIFO queue's dead letters keep their group and their order", async () =>
     ["1", "acme"],
     ["2", "acme"],
   ])
+})
+
+test("a letter that went back is in its queue alone after a restart", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "octant-redrive-"))
+  const first = await start([work], dataDir)
+  await first.call("sqs", "SendMessage", { QueueUrl: first.queueUrl("dead"), MessageBody: "letter" })
+  await first.call("sqs", "StartMessageMoveTask", { SourceArn: first.queueArn("dead") })
+  await first.stop()
+  const { queue } = await start([work], dataDir)
+  expect(await queue("dead").isEmpty()).toBe(true)
+  expect((await queue("work").receive(10, 0)).map(({ Body }) => Body)).toEqual(["letter"])
+  rmSync(dataDir, { recursive: true })
 })
 
 test("with a destination the letters go there", async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises"
 import { expect, test } from "vitest"
 import { schedule, type Timers } from "#local/schedule.ts"
 
@@ -80,6 +81,22 @@ test("run now waits for the run that is on, then runs once more", async () => {
   await now
 })
 
+test("two who ask at once have a run each, one after the other", async () => {
+  let running = 0
+  let most = 0
+  let runs = 0
+  const run = async () => {
+    running += 1
+    most = Math.max(most, running)
+    await setImmediate()
+    running -= 1
+    runs += 1
+  }
+  const jobs = schedule([{ name: "fold", everyMs: 1_000, run }], fakeTimers().timers, never)
+  await Promise.all([jobs.runNow("fold"), jobs.runNow("fold"), jobs.runNow("fold")])
+  expect({ runs, most }).toEqual({ runs: 3, most: 1 })
+})
+
 test("run now fails with its job, and names the jobs there are when asked for another", async () => {
   const run = async () => {
     throw new Error("no table")
@@ -94,13 +111,12 @@ test("stopping ends the ticks and waits for the run that is on", async () => {
   const { job, runs } = slowJob("fold", 1_000)
   const jobs = schedule([job], timers, never)
   tick(1_000)
-  let stopped = false
-  const end = jobs.stop().then(() => {
-    stopped = true
-  })
+  const order: string[] = []
+  const end = jobs.stop().then(() => order.push("stopped"))
   expect(ticks.size).toBe(0)
-  expect(stopped).toBe(false)
+  await setImmediate()
+  order.push("run ends")
   runs[0]?.resolve()
   await end
-  expect(stopped).toBe(true)
+  expect(order).toEqual(["run ends", "stopped"])
 })

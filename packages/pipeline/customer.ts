@@ -51,8 +51,8 @@ type StoredSession = { key?: string; start: number; end: number; events: number;
 type Turn = { at: number; plan?: string; mrr?: string; ended?: true; dims: Dims }
 type Ticket = { opened?: number; resolved?: number; stated?: string; dims?: Dims }
 
-/** What an entity of a customer gives to the metrics: taken back (`-1`) before a change, given (`1`) after. */
-export type Give = <E extends EntityName>(entity: E, value: Entities[E], at: number, dims: Dims, sign: 1 | -1) => void
+/** An entity of a customer that was there before (and is taken back), is there after, or was changed where it stands. */
+export type Give = <E extends EntityName>(entity: E, before: Entities[E] | undefined, after: Entities[E] | undefined, at: number, dims: Dims) => void
 
 /** A pause that ends a session (the field's usual definition). */
 const PAUSE_MS = 30 * MINUTE
@@ -137,11 +137,11 @@ export function learn(customer: Customer, event: Event, ms: number) {
 /** Takes all of `from` into `into`: afterwards `from` is only another name of it. */
 export function absorb(into: Customer, from: Customer, give: Give) {
   if (from.events > 0) {
-    give("arrival", { at: from.firstSeen }, from.firstSeen, from.arrival, -1)
+    give("arrival", { at: from.firstSeen }, undefined, from.firstSeen, from.arrival)
     if (into.events === 0) {
       into.firstSeen = from.firstSeen
       into.arrival = from.arrival
-      give("arrival", { at: into.firstSeen }, into.firstSeen, into.arrival, 1)
+      give("arrival", undefined, { at: into.firstSeen }, into.firstSeen, into.arrival)
     } else arrive(into, from.firstSeen, from.arrival, give)
   }
   into.lastSeen = Math.max(into.lastSeen, from.lastSeen)
@@ -181,11 +181,11 @@ export function absorb(into: Customer, from: Customer, give: Give) {
 function arrive(customer: Customer, ms: number, dims: Dims, give: Give) {
   if (ms >= customer.firstSeen) return
   if (customer.firstSeen !== Number.POSITIVE_INFINITY) {
-    give("arrival", { at: customer.firstSeen }, customer.firstSeen, customer.arrival, -1)
+    give("arrival", { at: customer.firstSeen }, undefined, customer.firstSeen, customer.arrival)
   }
   customer.firstSeen = ms
   customer.arrival = dims
-  give("arrival", { at: ms }, ms, dims, 1)
+  give("arrival", undefined, { at: ms }, ms, dims)
 }
 
 const CONVERSIONS = new Set<string | undefined>(["Order Completed", "Signed Up", "Course Enrolled"])
@@ -220,7 +220,7 @@ function joinSessions(into: Customer, from: Customer, give: Give) {
         : other.key === session.key,
     )
     if (near.length > 0) {
-      giveSession(session, -1, give)
+      takeSession(session, give)
       into.sessionCount--
       replaceSessions(into, near, near.reduce(joined, session), give)
     } else keepSessions(into, session)
@@ -241,8 +241,13 @@ const joined = (a: StoredSession, b: StoredSession): StoredSession => {
 }
 
 function replaceSessions(customer: Customer, before: StoredSession[], after: StoredSession, give: Give) {
-  for (const session of before) giveSession(session, -1, give)
-  giveSession(after, 1, give)
+  const [one, ...more] = before
+  if (one && more.length === 0 && one.start === after.start && one.dims === after.dims) {
+    give("session", whole(one), whole(after), after.start, after.dims)
+  } else {
+    for (const session of before) takeSession(session, give)
+    give("session", undefined, whole(after), after.start, after.dims)
+  }
   customer.sessionCount += 1 - before.length
   customer.sessions = customer.sessions.filter((session) => !before.includes(session))
   keepSessions(customer, after)
@@ -254,8 +259,8 @@ function keepSessions(customer: Customer, session: StoredSession) {
   if (customer.sessions.length > OPEN_SESSIONS) customer.sessions.shift()
 }
 
-const giveSession = ({ dims, start, end, events, pages, converted }: StoredSession, sign: 1 | -1, give: Give) =>
-  give("session", { start, end, events, pages, converted: converted === true }, start, dims, sign)
+const whole = ({ start, end, events, pages, converted }: StoredSession) => ({ start, end, events, pages, converted: converted === true })
+const takeSession = (session: StoredSession, give: Give) => give("session", whole(session), undefined, session.start, session.dims)
 
 function subscribe(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Give) {
   const id = textOf(fact.properties["subscription_id"])
@@ -293,6 +298,7 @@ function monthly({ properties }: Fact): Decimal | undefined {
 
 /** Each turn adds to a plan what it has more than the turn before, and takes from a plan that was left. */
 function giveMoves(turns: Turn[], sign: 1 | -1, give: Give) {
+  const move = (value: Entities["move"], dims: Dims) => give("move", sign === 1 ? undefined : value, sign === 1 ? value : undefined, value.at, dims)
   let active = false
   let plan: string | undefined
   let mrr = 0n
@@ -300,10 +306,10 @@ function giveMoves(turns: Turn[], sign: 1 | -1, give: Give) {
     const next = { active: !ended, plan: stated ?? plan, mrr: ended ? 0n : price === undefined ? mrr : decimal(price)! }
     const within = (name: string | undefined) => (name === undefined ? dims : { ...dims, plan: name })
     if (active && next.active && next.plan === plan) {
-      give("move", { at: when, active: 0, mrr: next.mrr - mrr }, when, within(plan), sign)
+      move({ at: when, active: 0, mrr: next.mrr - mrr }, within(plan))
     } else {
-      if (active) give("move", { at: when, active: -1, mrr: -mrr }, when, within(plan), sign)
-      if (next.active) give("move", { at: when, active: 1, mrr: next.mrr }, when, within(next.plan), sign)
+      if (active) move({ at: when, active: -1, mrr: -mrr }, within(plan))
+      if (next.active) move({ at: when, active: 1, mrr: next.mrr }, within(next.plan))
     }
     active = next.active
     plan = next.plan
@@ -342,7 +348,9 @@ function giveResolution(ticket: Ticket | undefined, sign: 1 | -1, give: Give) {
       : ticket.opened === undefined
         ? undefined
         : over(ofCount(Math.max(0, ticket.resolved - ticket.opened)), ofCount(SECOND), 3)
-  if (seconds !== undefined) give("resolution", { at: ticket.resolved, seconds }, ticket.resolved, ticket.dims ?? {}, sign)
+  if (seconds === undefined) return
+  const value = { at: ticket.resolved, seconds }
+  give("resolution", sign === 1 ? undefined : value, sign === 1 ? value : undefined, ticket.resolved, ticket.dims ?? {})
 }
 
 const plus = (text: string, amount: Decimal) => toText(decimal(text)! + amount)

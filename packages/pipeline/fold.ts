@@ -8,7 +8,7 @@ import { type Fact, factOf } from "#metrics/fact.ts"
 import { addTo, emptySketch, TOO_LARGE } from "#science/sketch.ts"
 import type { Entry } from "#store/journal.ts"
 import { absorb, type Customer, type Give, learn, newCustomer, RECENT_ENTRIES, take } from "./customer.ts"
-import { getOr, type Memory, rootOf, sum, type Tallied } from "./memory.ts"
+import { type Amounts, getOr, type Memory, rootOf, sum, type Tallied } from "./memory.ts"
 
 /**
  * The fold: every number is what this makes of the journal. The same function folds live, shows the tail of a read,
@@ -91,7 +91,7 @@ function isNew(memory: Memory, id: string, days: readonly string[]) {
 }
 
 function foldEvent(memory: Memory, event: Event, source: string, position: number, filter: ((fact: Fact) => boolean) | undefined) {
-  const give: Give = (entity, value, ms, dims, sign) => giveEntity(memory, entity, value, ms, dims, sign)
+  const give: Give = (entity, before, after, ms, dims) => giveEntity(memory, entity, before, after, ms, dims)
   const customer = identify(memory, event, give)
   const ms = Date.parse(event.at)
   learn(customer, event, ms)
@@ -103,9 +103,12 @@ function foldEvent(memory: Memory, event: Event, source: string, position: numbe
   take(customer, fact, ms, dims, give)
 
   const named = listening.get(fact.name ?? "") ?? everyEvent
+  const targets = targetsOf(memory, dims, place)
   for (const [name, metric] of named.tallies) {
     const amount = metric.value(fact)
-    if (amount !== undefined) tally(memory, name, metric, amount, fact, dims, place)
+    if (amount === undefined) continue
+    for (const amounts of targets) amounts.set(name, sum(amounts.get(name), amount))
+    if (fact.lines.length > 0) tallyLines(memory, name, metric, amount, fact, place)
   }
   for (const [name, metric] of named.distincts) note(memory, name, metric, customer.ordinal, fact, dims, place)
   for (const [name, sketch] of named.sketches) {
@@ -155,27 +158,58 @@ const entityMetrics = Map.groupBy(
   ([, metric]) => metric.of,
 )
 
-function giveEntity<E extends EntityName>(memory: Memory, entity: E, value: Entities[E], ms: number, dims: Dims, sign: 1 | -1) {
-  const place = memory.zone.place(ms)
+/** What an entity gives to its metrics: the difference of what it gave before and gives now. */
+function giveEntity<E extends EntityName>(memory: Memory, entity: E, before: Entities[E] | undefined, after: Entities[E] | undefined, ms: number, dims: Dims) {
+  let targets: Amounts[] | undefined
   for (const [name, metric] of entityMetrics.get(entity) ?? []) {
-    const amount = (metric as { value: (entity: Entities[E]) => Amount | undefined }).value(value)
-    if (!amount) continue
-    const signed = sign === 1 ? amount : -amount
-    addHour(memory, name, signed, place)
-    for (const dimension in dims) addKey(memory, dimension, dims[dimension as EventDimension]!, name, signed, place)
+    const value = (metric as { value: (entity: Entities[E]) => Amount | undefined }).value
+    const given = (before && value(before)) || undefined
+    const gives = (after && value(after)) || undefined
+    if (given === gives) continue
+    const difference = sum(given === undefined ? undefined : (-given as Amount), gives ?? ((typeof given === "bigint" ? 0n : 0) as Amount))
+    targets ??= targetsOf(memory, dims, memory.zone.place(ms))
+    for (const amounts of targets) amounts.set(name, sum(amounts.get(name), difference))
   }
 }
 
-function tally(memory: Memory, name: string, metric: Tally, amount: Amount, fact: Fact, dims: Dims, place: Place) {
-  addHour(memory, name, amount, place)
-  for (const dimension in dims) addKey(memory, dimension, dims[dimension as EventDimension]!, name, amount, place)
-  for (const dimension of fact.lines.length > 0 ? lineDimensionNames : []) {
-    for (const [key, part] of lineParts(fact, dimension, metric, amount)) addKey(memory, dimension, key, name, part, place)
+/** Where what an event counts is added to: its hour, and its day under each of its keys. */
+function targetsOf(memory: Memory, dims: Dims, place: Place): Amounts[] {
+  const targets = [hourAt(memory, place)]
+  const when = stamp(memory, place)
+  for (const dimension in dims) targets.push(keyAt(memory, dimension, dims[dimension as EventDimension]!, when))
+  return targets
+}
+
+function hourAt(memory: Memory, { day, hour }: Place): Amounts {
+  let hours = memory.hours.get(day)
+  if (!hours) memory.hours.set(day, (hours = new Map()))
+  let amounts = hours.get(hour)
+  if (!amounts) hours.set(hour, (amounts = new Map()))
+  return amounts
+}
+
+function keyAt(memory: Memory, dimension: string, key: string, when: string): Amounts {
+  let keys = memory.breakdowns.get(dimension)
+  if (!keys) memory.breakdowns.set(dimension, (keys = new Map()))
+  let stamps = keys.get(key)
+  if (!stamps) keys.set(key, (stamps = new Map()))
+  let amounts = stamps.get(when)
+  if (!amounts) stamps.set(when, (amounts = new Map()))
+  return amounts
+}
+
+function tallyLines(memory: Memory, name: string, metric: Tally, amount: Amount, fact: Fact, place: Place) {
+  const when = stamp(memory, place)
+  for (const dimension of lineDimensionNames) {
+    for (const [key, part] of lineParts(fact, dimension, metric, amount)) {
+      const amounts = keyAt(memory, dimension, key, when)
+      amounts.set(name, sum(amounts.get(name), part))
+    }
   }
 }
 
 /** What each product (or category) of an event gets of its amount. */
-export function lineParts(fact: Fact, dimension: LineDimension, metric: Tally, amount: Amount): Map<string, Amount> {
+function lineParts(fact: Fact, dimension: LineDimension, metric: Tally, amount: Amount): Map<string, Amount> {
   const parts = new Map<string, Amount>()
   for (const line of fact.lines) {
     const key = lineDimensions[dimension](line)
@@ -184,17 +218,6 @@ export function lineParts(fact: Fact, dimension: LineDimension, metric: Tally, a
     parts.set(key, metric.line ? sum(parts.get(key), part) : part)
   }
   return parts
-}
-
-function addHour(memory: Memory, name: string, amount: Amount, { day, hour }: Place) {
-  const amounts = getOr(getOr(memory.hours, day, () => new Map()), hour, () => new Map<string, Amount>())
-  amounts.set(name, sum(amounts.get(name), amount))
-}
-
-function addKey(memory: Memory, dimension: string, key: string, name: string, amount: Amount, place: Place) {
-  const stamps = getOr(getOr(memory.breakdowns, dimension, () => new Map()), key, () => new Map())
-  const amounts = getOr(stamps, stamp(memory, place), () => new Map<string, Amount>())
-  amounts.set(name, sum(amounts.get(name), amount))
 }
 
 const sketchAt = (memory: Memory, name: string, dimension: string, key: string, when: string) =>

@@ -223,6 +223,14 @@ test("of several signatures one has to fit, and one of another version never doe
   expect(await accepts("v1,")).toBe("bad_signature")
 })
 
+test("Stripe's v0, which it sends from test mode beside v1, proves nothing", async () => {
+  const vector = vectors["stripe-header-derived"]!
+  const headers = { "stripe-signature": vector.headers["stripe-signature"]!.replace("v1=", "v0=") }
+  expect(await verdict(stripe, delivered(vector, { headers }), vector.secret)).toBe("missing_signature")
+  const beside = { "stripe-signature": `${headers["stripe-signature"]},v1=00` }
+  expect(await verdict(stripe, delivered(vector, { headers: beside }), vector.secret)).toBe("bad_signature")
+})
+
 test("a sender that still uses Svix's names for the headers is understood", async () => {
   const vector = vectors["standard-webhooks"]!
   const headers = Object.fromEntries(

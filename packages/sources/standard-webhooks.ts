@@ -8,7 +8,7 @@ import type { Delivery, Vendor, Verdict } from "./source.ts"
 export const standardKey = (secret: string): Uint8Array => Buffer.from(secret.replace(/^whsec_/, ""), "base64")
 
 /** One signature in the form of the header `webhook-signature`. */
-export const standardSignature = (key: Uint8Array, id: string, seconds: string, body: string | Uint8Array) =>
+const standardSignature = (key: Uint8Array, id: string, seconds: string, body: string | Uint8Array) =>
   `v1,${hmac("sha256", key, [`${id}.${seconds}.`, body], "base64")}`
 
 /** Svix, from which the standard comes, still sends its own names. */

@@ -29,27 +29,24 @@ export async function totalsOf(reading: Reading): Promise<Totals> {
 /** The same counted by hand over what was accepted: distinct message ids, no code of the pipeline. */
 function byHand(messages: readonly Message[]) {
   const distinct = new Map(messages.map((message) => [String(message.messageId), message]))
-  const people = new Set<string>()
   let [events, quarantined, revenue, refunds] = [0, 0, 0n, 0n]
   for (const message of distinct.values()) {
-    const name = message.event as keyof typeof catalogue
-    if (message.type === "track" && !catalogue[name].properties.safeParse(message.properties).success) {
+    const name = message.event
+    if (!counts(message)) {
       quarantined++
       continue
     }
     events++
-    people.add(String(message.userId ?? message.anonymousId).replace("anon-", "user-"))
     const products = (message.properties?.["products"] ?? []) as { price: string; quantity: number }[]
     if (name === "Order Completed") for (const { price, quantity } of products) revenue += decimal(price)! * BigInt(quantity)
     if (name === "Order Refunded") refunds += decimal(message.properties?.["revenue"])!
   }
-  const linked = new Set([...distinct.values()].flatMap(({ userId, anonymousId }) => (userId && anonymousId ? [String(anonymousId)] : [])))
-  const apart = new Set([...distinct.values()].flatMap(({ userId, anonymousId }) => (!userId && !linked.has(String(anonymousId)) ? [String(anonymousId)] : [])))
-  const users = new Set([...distinct.values()].flatMap((message) => (counts(message) && message.userId ? [String(message.userId)] : [])))
-  const viaLinked = [...distinct.values()].filter((message) => counts(message) && !message.userId && linked.has(String(message.anonymousId)))
-  for (const { anonymousId } of viaLinked) users.add(String(anonymousId).replace("anon-", "user-"))
-  const alone = [...apart].filter((id) => [...distinct.values()].some((message) => counts(message) && message.anonymousId === id && !message.userId))
-  return { events, quarantined, gross_revenue: toText(revenue, 2), refunds: toText(refunds, 2), active_customers: users.size + alone.length }
+  const counted = [...distinct.values()].filter(counts)
+  const linked = new Set(counted.flatMap(({ userId, anonymousId }) => (userId && anonymousId ? [String(anonymousId)] : [])))
+  const people = new Set(
+    counted.map(({ userId, anonymousId }) => userId ?? (linked.has(String(anonymousId)) ? String(anonymousId).replace("anon-", "user-") : anonymousId)),
+  )
+  return { events, quarantined, gross_revenue: toText(revenue, 2), refunds: toText(refunds, 2), active_customers: people.size }
 }
 
 const counts = (message: Message) =>
