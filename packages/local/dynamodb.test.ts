@@ -1,9 +1,9 @@
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { delimiter, join } from "node:path"
 import { afterAll, afterEach, expect, test, vi } from "vitest"
 import { dynoxideBinary, startDynamo } from "#local/dynamodb.ts"
 import { elsewhere } from "#local/elsewhere.ts"
@@ -48,7 +48,7 @@ const createTable = (url: string, name: string) =>
     BillingMode: "PAY_PER_REQUEST",
   })
 
-const hasJava = () => spawnSync("java", ["-version"]).status === 0
+const hasJava = () => (process.env.PATH ?? "").split(delimiter).some((place) => existsSync(join(place, "java")))
 
 const runs = (pid: number) => existsSync(`/proc/${pid}/exe`)
 
@@ -89,6 +89,16 @@ test("a file that another living process serves is refused, for two writers woul
   await expect(startDynamo({ file })).rejects.toThrow(
     `process ${first.pid} serves ${file} already: end it, or give another file`,
   )
+})
+
+test("a file that is served by a program started by hand is refused, and that program left alone", async () => {
+  const file = join(folder, "by-hand.db")
+  const byHand = spawn(dynoxideBinary(), ["serve", "--port", "0", "--db-path", file])
+  await once(byHand.stderr, "data")
+  await expect(startDynamo({ file })).rejects.toThrow(`process ${byHand.pid} serves ${file} already`)
+  expect(byHand.exitCode).toBe(null)
+  byHand.kill()
+  await once(byHand, "exit")
 })
 
 test("a file that cannot be opened is told with the reason", async () => {

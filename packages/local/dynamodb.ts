@@ -27,7 +27,7 @@ type Engine = { needs: string; listening: string; start(port: number): ChildProc
 const engines = {
   async dynoxide(file?: string): Promise<Engine> {
     const binary = dynoxideBinary()
-    if (file !== undefined) await mustBeUnserved(binary, file)
+    if (file !== undefined) await mustBeUnserved(file)
     const store = file === undefined ? [] : ["--db-path", file]
     return {
       needs: "Linux x64",
@@ -53,9 +53,9 @@ const engines = {
 }
 
 /** dynoxide takes no lock: two of them would write to one file. */
-async function mustBeUnserved(binary: string, file: string) {
+async function mustBeUnserved(file: string) {
   mkdirSync(dirname(file), { recursive: true })
-  const other = await endOrphans([binary, "--db-path", file])
+  const other = await endOrphans(["--db-path", file])
   if (other === undefined) return
   throw new Error(`process ${other} serves ${file} already: end it, or give another file`)
 }

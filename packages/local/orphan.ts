@@ -6,12 +6,13 @@ export const OWNER = "OCTANT_OWNER"
 
 /**
  * Ends the processes with these words on their command line whose owner died without ending them.
- * Gives the process id of one whose owner still lives, if there is one. Linux only.
+ * Gives the id of one that is not ours to end: its owner lives, or it was started by hand. Linux only.
  */
 export async function endOrphans(words: readonly string[]): Promise<number | undefined> {
   for (const pid of processes(words)) {
-    if (parentOf(pid) === ownerOf(pid)) return pid
-    end(pid)
+    const isOrphan = ownerOf(pid) !== undefined && ownerOf(pid) !== parentOf(pid)
+    if (!isOrphan && runs(pid, words)) return pid
+    if (isOrphan) end(pid)
     while (runs(pid, words)) await pause(1)
   }
   return undefined
@@ -37,15 +38,13 @@ const runs = (pid: number, words: readonly string[]) => {
 }
 
 /** The fourth field of `stat`; the second is a name in brackets that may hold spaces. */
-const parentOf = (pid: number) => Number(read(pid, "stat").split(") ").at(-1)?.split(" ")[1])
+const parentOf = (pid: number) => read(pid, "stat").split(") ").at(-1)?.split(" ")[1]
 
 const ownerOf = (pid: number) =>
-  Number(
-    read(pid, "environ")
-      .split("\0")
-      .find((entry) => entry.startsWith(`${OWNER}=`))
-      ?.slice(OWNER.length + 1),
-  )
+  read(pid, "environ")
+    .split("\0")
+    .find((entry) => entry.startsWith(`${OWNER}=`))
+    ?.slice(OWNER.length + 1)
 
 /** Empty when the process is gone: between listing and reading, any may end. */
 function read(pid: number, what: "cmdline" | "stat" | "environ") {

@@ -1,6 +1,6 @@
 import { ZodError } from "zod"
 import { systemClock } from "#core/clock.ts"
-import { arnOf, emulator, persist, Refusal, type SqsStore, urlOf } from "#local/fauxqs.ts"
+import { arnOf, emulator, persist, Refusal, type SqsQueue, type SqsStore, urlOf } from "#local/fauxqs.ts"
 import { isTaken, LOOPBACK, portTaken } from "#local/port.ts"
 import { redriveOf } from "#local/redrive.ts"
 
@@ -33,6 +33,7 @@ export async function startQueues(options: { dataDir?: string; port?: number; qu
   })
   try {
     if (dataDir !== undefined) await persist(stores, dataDir, url)
+    for (const queue of stores.sqsStore.allQueues()) giveBack(queue)
     for (const queue of queues) create(stores.sqsStore, queue, url)
   } catch (error) {
     await app.close()
@@ -52,6 +53,11 @@ export async function startQueues(options: { dataDir?: string; port?: number; qu
     queueArn: (name: string) => arnOf(find(name)),
     stop: async () => await app.close(),
   }
+}
+
+/** Whoever had messages in flight ended with the process before this one: they can be received again at once. */
+function giveBack(queue: SqsQueue) {
+  for (const handle of [...queue.inflightMessages.keys()]) queue.changeVisibility(handle, 0)
 }
 
 const namesOf = ({ name, deadLetter }: Queue) => (deadLetter ? [name, deadLetter.name] : [name])

@@ -17,21 +17,23 @@ export async function liveThrough(ground: Ground, seed: number, run: string): Pr
   const clock = fakeClock("2026-04-02T00:00:00.000Z")
   ground.proxy.state.random = seededNumbers(seed + 7)
   let rowdy = true
-  const held: (() => void)[] = []
+  let step = 0
+  const held: { go: () => void; due: number }[] = []
 
-  /** Dies at one await in forty; at one in thirty it is held up until others have gone on, longer than anyone's patience. */
+  /** Dies at one await in forty; at one in thirty it is held up while others go on, sometimes longer than anyone's patience. */
   const interfere: Interference = async () => {
     if (!rowdy) return
     const draw = next()
     if (draw < 0.025) throw new Crash("died here")
     if (draw < 0.06) {
-      await new Promise<void>((go) => held.push(go))
-      clock.advance(pick(8) * SECOND)
+      await new Promise<void>((go) => held.push({ go, due: step + pick(10) }))
     }
   }
   const place = await settlement(ground, `${run}-${seed}`, seed, clock, interfere)
   const letGo = (all = false) => {
-    for (const go of held.splice(0, all ? held.length : 1 + pick(3))) go()
+    const [free, still] = [held.filter(({ due }) => all || due <= step), held.filter(({ due }) => !all && due > step)]
+    held.splice(0, held.length, ...still)
+    for (const { go } of free) go()
   }
   const wrong: string[] = []
   const accepted: Message[] = []
@@ -55,12 +57,13 @@ export async function liveThrough(ground: Ground, seed: number, run: string): Pr
     if (next() < 0.15) await place.submit(batch)
     // A client that lost our answer sends the same messages again in other batches.
     if (next() < 0.15) await place.submit(messages.slice(Math.max(0, from - pick(25)), from))
-    clock.advance(pick(2) * SECOND)
+    step++
+    clock.advance(pick(4) * SECOND)
     if (next() < 0.7) begin(place.appendSome())
     if (next() < 0.25) begin(place.foldSome())
     if (next() < 0.1) begin(checkMoment({ table: place.needs.table, clock }, ground.straight, place.tenant).then((found) => void wrong.push(...found)))
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-    if (next() < 0.5) letGo()
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    letGo()
   }
   rowdy = false
   ground.proxy.state.faults = calm
