@@ -21,30 +21,19 @@ export const limits = {
  */
 const SKEW_TOLERANCE_MS = MINUTE
 
-const identifier = z.pipe(
-  z.union([z.string(), z.number()]),
-  z.transform((value) => String(value).normalize("NFC")),
-)
-const checkedId = z.pipe(
-  identifier,
-  z.string().check(
-    z.minLength(1),
-    z.maxLength(limits.idLength),
-    z.refine((value) => !/[\u0000-\u001f\u007f]/.test(value) && value.isWellFormed(), {
-      error: "must not hold control characters or half characters",
-    }),
-  ),
-)
+const id = z.union([z.string(), z.number()])
 const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
-const object = z.record(z.string(), z.unknown())
+// Not `z.record`, which would look at every key: the walk in `shapeReason` does that anyway.
+const object = z.custom<JsonObject>((value) => typeof value === "object" && value !== null && !Array.isArray(value), "must be an object")
+
 /** A record of the Segment HTTP Tracking API, as it may arrive: unknown fields are dropped, `null` means absent. */
 export const Message = z.object({
   type: z.enum(eventTypes),
-  messageId: z.nullish(checkedId),
-  userId: z.nullish(checkedId),
-  anonymousId: z.nullish(checkedId),
-  previousId: z.nullish(checkedId),
-  groupId: z.nullish(checkedId),
+  messageId: z.nullish(id),
+  userId: z.nullish(id),
+  anonymousId: z.nullish(id),
+  previousId: z.nullish(id),
+  groupId: z.nullish(id),
   event: z.nullish(name),
   name: z.nullish(name),
   properties: z.nullish(object),
@@ -55,7 +44,9 @@ export const Message = z.object({
   sentAt: z.nullish(z.string()),
 })
 /** What vendors' readers and the simulator write: a tracking call before it is parsed. */
-export type Message = z.input<typeof Message>
+export type Message = Omit<z.input<typeof Message>, "properties" | "traits" | "context"> & {
+  [part in "properties" | "traits" | "context"]?: Record<string, unknown> | null
+}
 
 export type Received = { receivedAt: number; sentAt?: string; messageId: () => string }
 
@@ -70,23 +61,43 @@ export function toEvent(record: unknown, received: Received): Event | Reason {
   const parsed = Message.safeParse(record)
   if (!parsed.success) return firstIssue(parsed.error.issues, "invalid_field")
   const message = parsed.data
+  const ids = idsOf(message)
+  if ("code" in ids) return ids
   const reason = refusal(message)
   if (reason) return reason
   const time = timeOf(message, received)
   if ("code" in time) return time
-  const event: Event = { id: message.messageId ?? received.messageId(), type: message.type, ...time }
+  const { messageId = received.messageId(), ...names } = ids
+  const event: Event = { id: messageId, type: message.type, ...time, ...names }
   const called = message.event ?? message.name
   if (called != null) event.event = called
-  if (message.userId != null) event.userId = message.userId
-  if (message.anonymousId != null) event.anonymousId = message.anonymousId
-  if (message.previousId != null) event.previousId = message.previousId
-  if (message.groupId != null) event.groupId = message.groupId
-  if (message.properties != null) event.properties = message.properties as JsonObject
-  if (message.traits != null) event.traits = message.traits as JsonObject
-  if (message.context != null) event.context = message.context as JsonObject
+  if (message.properties != null) event.properties = message.properties
+  if (message.traits != null) event.traits = message.traits
+  if (message.context != null) event.context = message.context
   const broken = schemaReason(event)
   if (broken) event.quarantine = broken
   return event
+}
+
+const idFields = ["messageId", "userId", "anonymousId", "previousId", "groupId"] as const
+type Ids = { [F in (typeof idFields)[number]]?: string }
+
+/** Identifiers as text (numbers too) in Unicode's composed form, so that one name typed in two ways is one name. */
+function idsOf(message: z.output<typeof Message>): Ids | Reason {
+  const ids: Ids = {}
+  for (const field of idFields) {
+    const value = message[field]
+    if (value == null) continue
+    const text = String(value).normalize("NFC")
+    if (text === "" || text.length > limits.idLength) {
+      return { code: "invalid_field", field, message: `must have 1 to ${limits.idLength} characters` }
+    }
+    if (/[\u0000-\u001f\u007f]/.test(text) || !text.isWellFormed()) {
+      return { code: "invalid_field", field, message: "must not hold control characters or half characters" }
+    }
+    ids[field] = text
+  }
+  return ids
 }
 
 /** Why an event breaks its own type's schema, if it does. */
@@ -124,8 +135,8 @@ function refusal(message: z.output<typeof Message>): Reason | undefined {
     return { code: "missing_field", field: "groupId", message: "a group call needs groupId" }
   }
   for (const field of ["properties", "traits", "context"] as const) {
-    const misshapen = message[field] && shapeReason(message[field] as Json, field, limits.depth)
-    if (misshapen) return misshapen
+    const misshapen = message[field] && misshape(message[field], limits.depth)
+    if (misshapen) return { code: misshapen.code, field: fieldPath([field, ...misshapen.path]), message: misshapen.message }
   }
   if (message.traits && JSON.stringify(message.traits).length > limits.traitsBytes) {
     return { code: "too_large", field: "traits", message: `traits may take ${limits.traitsBytes} bytes as JSON` }
@@ -133,34 +144,48 @@ function refusal(message: z.output<typeof Message>): Reason | undefined {
   return undefined
 }
 
+type Misshape = { code: string; path: PropertyKey[]; message: string }
+
 /** Walks before anything else does, so that no later step meets a tower of a thousand arrays. */
-function shapeReason(value: Json, path: string, depth: number): Reason | undefined {
-  if (typeof value !== "object" || value === null) return undefined
-  if (depth === 0) return { code: "too_deep", field: path, message: `may nest ${limits.depth} levels` }
+function misshape(value: JsonObject | Json[], depth: number): Misshape | undefined {
+  if (depth === 0) return { code: "too_deep", path: [], message: `may nest ${limits.depth} levels` }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const reason = shapeReason(value[i]!, `${path}[${i}]`, depth - 1)
-      if (reason) return reason
+      const within = inner(value[i]!, i, depth)
+      if (within) return within
     }
     return undefined
   }
-  const keys = Object.keys(value)
-  if (keys.length > limits.keys) return { code: "too_many_keys", field: path, message: `may have ${limits.keys} keys` }
-  for (const key of keys) {
+  let keys = 0
+  for (const key in value) {
+    if (++keys > limits.keys) return { code: "too_many_keys", path: [], message: `may have ${limits.keys} keys` }
     if (key.length > limits.keyLength) {
-      return { code: "key_too_long", field: path, message: `a key may have ${limits.keyLength} characters` }
+      return { code: "key_too_long", path: [], message: `a key may have ${limits.keyLength} characters` }
     }
-    if (key === "__proto__") return { code: "invalid_key", field: path, message: "__proto__ cannot be a key" }
-    const reason = shapeReason(value[key]!, `${path}.${key}`, depth - 1)
-    if (reason) return reason
+    if (key === "__proto__") return { code: "invalid_key", path: [], message: "__proto__ cannot be a key" }
+    const within = inner(value[key]!, key, depth)
+    if (within) return within
   }
   return undefined
 }
 
+function inner(value: Json, key: PropertyKey, depth: number): Misshape | undefined {
+  if (typeof value !== "object" || value === null) return undefined
+  const within = misshape(value, depth - 1)
+  within?.path.unshift(key)
+  return within
+}
+
+/** `2026-01-31T12:00:00.000Z`: what every SDK sends, and quickly told. */
+const CANONICAL_LENGTH = 24
 const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$/i
 
 /** Milliseconds since 1970 of an ISO 8601 instant; without a zone it is UTC. `undefined` for a day or time that does not exist. */
 export function parseInstant(text: string): number | undefined {
+  if (text.length === CANONICAL_LENGTH) {
+    const ms = Date.parse(text)
+    if (!Number.isNaN(ms) && instant(ms) === text) return ms
+  }
   const match = ISO.exec(text.trim())
   if (!match) return undefined
   const [, year, month, day, hour = "00", minute = "00", second = "00", zone = "Z"] = match

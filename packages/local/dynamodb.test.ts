@@ -89,6 +89,7 @@ test("a file that another living process serves is refused, for two writers woul
   await expect(startDynamo({ file })).rejects.toThrow(
     `process ${first.pid} serves ${file} already: end it, or give another file`,
   )
+  expect(runs((await start({ file: join(folder, "another.db") })).pid)).toBe(true)
 })
 
 test("a file that is served by a program started by hand is refused, and that program left alone", async () => {

@@ -36,7 +36,7 @@ async function start(options: Parameters<typeof startQueues>[0]) {
 
 test("a queue's address and ARN follow from its name, a FIFO queue's with .fifo", async () => {
   const { url, queueUrl, queueArn } = await start({
-    queues: [work, { name: "fold", fifo: true, visibilitySeconds: 1 }],
+    queues: [work, { name: "fold", fifo: true, visibilitySeconds: 300 }],
   })
   expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
   expect(queueUrl("work")).toBe(`${url}/000000000000/work`)
@@ -67,7 +67,7 @@ test("a message that fails as often as described is a dead letter", async () => 
 
 test("messages survive SIGKILL of the process that holds the queues, those in flight and those released too", async () => {
   const dataDir = join(folder, "killed")
-  const queues = [{ name: "work", visibilitySeconds: 1 }]
+  const queues = [{ name: "work", visibilitySeconds: 300 }]
   const other = await elsewhere(`
     import { startQueues } from "#local/queues.ts"
     import { queueOf } from "#local/sqs.ts"
@@ -130,7 +130,7 @@ test("no other address than 127.0.0.1 reaches the queues", async () => {
 
 test("a FIFO group waits for its first message, in order, across a restart", async () => {
   const dataDir = join(folder, "fifo")
-  const queues = [{ name: "fold", fifo: true, visibilitySeconds: 1 }]
+  const queues = [{ name: "fold", fifo: true, visibilitySeconds: 300 }]
   const first = await start({ dataDir, queues })
   for (const body of ["1", "2", "3"])
     await first.send("fold", body, { MessageGroupId: "a", MessageDeduplicationId: body })

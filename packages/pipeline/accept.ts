@@ -3,7 +3,7 @@ import { Fault } from "#core/fault.ts"
 import { sha256, shortHash } from "#core/hash.ts"
 import type { Batch, Event, Rejection } from "#events/event.ts"
 import { limits, toEvent } from "#events/message.ts"
-import { packBatches, unpackBatches } from "#store/journal.ts"
+import { type BatchHead, packLines, unpackBatches } from "#store/journal.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 
@@ -48,25 +48,27 @@ export async function accept(needs: Needs, request: Request): Promise<Accepted> 
   const seed = request.idempotencyKey ?? request.deliveryId
   const messageId = () => (seed === undefined ? `octant-${needs.nonce()}` : `octant-${shortHash(`${seed}\u001f${made++}`)}`)
   const events: Event[] = []
+  const lines: string[] = []
   const rejected: Rejection[] = []
   for (const [index, record] of records.entries()) {
-    const size = Buffer.byteLength(JSON.stringify(record) ?? "")
-    const parsed =
-      size > limits.eventBytes
-        ? { code: "too_large", field: "", message: `an event may take ${limits.eventBytes} bytes` }
-        : toEvent(record, { receivedAt, sentAt: request.sentAt, messageId })
+    const parsed = toEvent(record, { receivedAt, sentAt: request.sentAt, messageId })
+    const line = "code" in parsed ? "" : JSON.stringify(parsed)
     if ("code" in parsed) rejected.push({ index, ...parsed })
-    else events.push(parsed)
+    else if (Buffer.byteLength(line) > limits.eventBytes) {
+      rejected.push({ index, code: "too_large", field: "", message: `an event may take ${limits.eventBytes} bytes` })
+    } else {
+      events.push(parsed)
+      lines.push(line)
+    }
   }
   const batchId = request.deliveryId ?? derivedId(request.idempotencyKey, events, needs.nonce)
-  const batch = {
+  const head = {
     id: batchId,
     source: request.source,
     receivedAt: instant(receivedAt),
-    events,
     ...(rejected.length > 0 ? { rejected: rejected.map(({ index, code }) => ({ index, code })) } : {}),
   }
-  if (records.length > 0) await needs.enqueue(partsOf(batch).map((part) => toMessage(request.tenant, part)))
+  if (records.length > 0) await needs.enqueue(messagesOf(request.tenant, head, lines))
   return { batchId, accepted: events.length, quarantined: events.filter(({ quarantine }) => quarantine).length, rejected }
 }
 
@@ -98,27 +100,28 @@ async function claimed({ clock, table }: Needs, { tenant, idempotencyKey, record
   return Number(claim?.["at"] ?? now)
 }
 
-/** A batch in pieces that each fit into a message; the pieces are the same whenever the batch is. */
-function partsOf(batch: Batch): Batch[] {
-  const parts: Batch[] = [{ ...batch, events: [] }]
+/** A batch as messages that each fit into the queue and into an entry; they are the same whenever the batch is. */
+function messagesOf(tenant: TenantId, head: BatchHead, lines: readonly string[]): string[] {
+  const parts: string[][] = [[]]
   let bytes = 0
-  for (const event of batch.events) {
-    const size = Buffer.byteLength(JSON.stringify(event))
+  for (const line of lines) {
+    const size = Buffer.byteLength(line)
     if (bytes > 0 && bytes + size > PART_BYTES) {
-      const { rejected: _, ...rest } = batch
-      parts.push({ ...rest, events: [] })
+      parts.push([])
       bytes = 0
     }
-    parts.at(-1)!.events.push(event)
+    parts.at(-1)!.push(line)
     bytes += size
   }
-  return parts
+  const { rejected: _, ...rest } = head
+  return parts.map((part, i) => messageOf(tenant, packLines(i === 0 ? head : rest, part)))
 }
 
 /** A message of the append queue: version, tenant, and the packed batch. */
-export function toMessage(tenant: TenantId, batch: Batch): string {
-  return `1 ${tenant} ${packBatches([batch]).toString("base64")}`
-}
+const messageOf = (tenant: TenantId, body: Buffer) => `1 ${tenant} ${body.toString("base64")}`
+
+export const toMessage = (tenant: TenantId, { events, ...head }: Batch) =>
+  messageOf(tenant, packLines(head, events.map((event) => JSON.stringify(event))))
 
 /** The batches of a message; throws on a version, a tenant or bytes that are not ours. */
 export function fromMessage(message: string): { tenant: TenantId; batches: Batch[] } {

@@ -101,15 +101,17 @@ export async function lastEntryAt({ table }: Pick<Needs, "table">, tenant: Tenan
   return last && { position: Number(last.sk), at: String(last["at"]) }
 }
 
+export type BatchHead = Omit<Batch, "events">
+
 /** A batch a line, then its events a line each: text that compresses well and of which single lines can be read. */
 export function packBatches(batches: readonly Batch[]) {
-  const lines: string[] = []
-  for (const { events, ...batch } of batches) {
-    lines.push(JSON.stringify({ ...batch, n: events.length }))
-    for (const event of events) lines.push(JSON.stringify(event))
-  }
-  return packText(lines.join("\n"))
+  return packText(batches.map(({ events, ...head }) => linesOf(head, events.map((event) => JSON.stringify(event)))).join("\n"))
 }
+
+/** The same of one batch whose events are lines already. */
+export const packLines = (head: BatchHead, lines: readonly string[]) => packText(linesOf(head, lines))
+
+const linesOf = (head: BatchHead, lines: readonly string[]) => [JSON.stringify({ ...head, n: lines.length }), ...lines].join("\n")
 
 /** Batches back from bytes. Throws on an unknown version and on corrupt bytes. */
 export function unpackBatches(body: Uint8Array): Batch[] {
