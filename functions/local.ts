@@ -1,16 +1,18 @@
 import { SingleBar } from "cli-progress"
 import { Command, InvalidArgumentError } from "commander"
+import { Tenant } from "#access/tenant.ts"
 import { instant } from "#core/clock.ts"
 import { jsonLog, silent } from "#core/log.ts"
 import { type DevTenant, empty, occupy, readState, settle, writeDev, writeState } from "#local/home.ts"
 import { demoBodies, send } from "#local/seed.ts"
 import { type Stack, startStack } from "#local/stack.ts"
 import { demoTenants } from "#simulator/demo.ts"
-import { Tenant } from "#access/tenant.ts"
 
 /** `npm start`: the whole product on embedded parts, seeded on the first run. */
 const command = new Command("npm start --")
-  .description("Runs the whole of Octant on this machine: the doors, the workers and the schedules, over embedded parts.")
+  .description(
+    "Runs the whole of Octant on this machine: the doors, the workers and the schedules, over embedded parts.",
+  )
   .option("--port <number>", "port of the HTTP API", toPort, 8787)
   .option("--fresh", "forget all data first")
   .option("--no-demo", "one empty tenant, acme, in UTC, instead of the demo tenants")
@@ -23,7 +25,12 @@ async function main() {
   const leave = occupy(options.data)
   try {
     if (options.fresh) empty(options.data)
-    const log = options.log ? jsonLog((line) => process.stderr.write(line), () => instant(Date.now())) : silent
+    const log = options.log
+      ? jsonLog(
+          (line) => process.stderr.write(line),
+          () => instant(Date.now()),
+        )
+      : silent
     const stack = await startStack({ dir: options.data, port: options.port, log })
     stopOnSignal(stack, leave)
     const tenants = await tenantsOf(stack)
@@ -71,9 +78,16 @@ async function tenantsOf(stack: Stack): Promise<DevTenant[]> {
 }
 
 async function seed(stack: Stack, tenants: readonly DevTenant[], now: number) {
-  const loads = demoTenants.map((tenant) => ({ key: tenants.find(({ id }) => id === tenant.id)!.writeKey, bodies: demoBodies(tenant, now) }))
+  const loads = demoTenants.map((tenant) => ({
+    key: tenants.find(({ id }) => id === tenant.id)!.writeKey,
+    bodies: demoBodies(tenant, now),
+  }))
   const total = loads.reduce((sum, { bodies }) => sum + bodies.length, 0)
-  const bar = new SingleBar({ format: "seeding the demo {bar} {percentage} % | {value}/{total} requests", noTTYOutput: true, notTTYSchedule: 2000 })
+  const bar = new SingleBar({
+    format: "seeding the demo {bar} {percentage} % | {value}/{total} requests",
+    noTTYOutput: true,
+    notTTYSchedule: 2000,
+  })
   bar.start(total, 0)
   for (const { key, bodies } of loads) await send(stack.url, key, bodies, () => bar.increment())
   bar.stop()
@@ -87,7 +101,9 @@ async function headlines(stack: Stack, tenants: readonly DevTenant[]) {
   for (const { id, name, readKey } of tenants) {
     const figures = await Promise.all(
       shown.map(async (metric) => {
-        const response = await fetch(`${stack.url}/v1/query?metric=${metric}&grain=total`, { headers: { authorization: `Bearer ${readKey}` } })
+        const response = await fetch(`${stack.url}/v1/query?metric=${metric}&grain=total`, {
+          headers: { authorization: `Bearer ${readKey}` },
+        })
         const { total, currency } = (await response.json()) as { total: number | string; currency?: string }
         return `${metric.replaceAll("_", " ")} ${currency === undefined ? total.toLocaleString("en") : `${total} ${currency}`}`
       }),
@@ -97,7 +113,12 @@ async function headlines(stack: Stack, tenants: readonly DevTenant[]) {
 }
 
 function ready(stack: Stack, tenants: readonly DevTenant[]) {
-  const lines = tenants.flatMap(({ id, writeKey, readKey, adminKey }) => [`  ${id}`, `    write ${writeKey}`, `    read  ${readKey}`, `    admin ${adminKey}`])
+  const lines = tenants.flatMap(({ id, writeKey, readKey, adminKey }) => [
+    `  ${id}`,
+    `    write ${writeKey}`,
+    `    read  ${readKey}`,
+    `    admin ${adminKey}`,
+  ])
   const { readKey } = tenants[0]!
   process.stdout.write(
     [
@@ -114,11 +135,14 @@ function ready(stack: Stack, tenants: readonly DevTenant[]) {
 }
 
 const stringsOf = (config: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(config).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])))
+  Object.fromEntries(
+    Object.entries(config).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  )
 
 function toPort(text: string) {
   const port = Number(text)
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new InvalidArgumentError("a port is a number from 0 to 65535")
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new InvalidArgumentError("a port is a number from 0 to 65535")
   return port
 }
 

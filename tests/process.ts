@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, rmSync } from "node:fs"
 import { setTimeout as pause } from "node:timers/promises"
-import { devFile, type DevFile, readDev } from "#local/home.ts"
+import { type DevFile, devFile, readDev } from "#local/home.ts"
 
 /** The real thing in a process of its own, which can be killed as a machine that loses its power. */
-export type Running = { dev: DevFile; child: ChildProcess; output: () => string; kill(): Promise<void>; interrupt(): Promise<number | null> }
+export type Running = {
+  dev: DevFile
+  child: ChildProcess
+  output: () => string
+  kill(): Promise<void>
+  interrupt(): Promise<number | null>
+}
 
 const STARTS_WITHIN_MS = 60_000
 const GLANCE_MS = 20
@@ -12,7 +18,9 @@ const GLANCE_MS = 20
 /** `npm start -- …` in a folder; resolves when it has written that it is ready. */
 export async function startProcess(dir: string, ...options: string[]): Promise<Running> {
   rmSync(devFile(dir), { force: true })
-  const child = spawn(process.execPath, ["functions/local.ts", "--data", dir, ...options], { stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(process.execPath, ["functions/local.ts", "--data", dir, ...options], {
+    stdio: ["ignore", "pipe", "pipe"],
+  })
   let text = ""
   child.stdout?.on("data", (chunk: Buffer) => (text += chunk.toString()))
   child.stderr?.on("data", (chunk: Buffer) => (text += chunk.toString()))

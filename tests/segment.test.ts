@@ -11,12 +11,22 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 test("the Segment SDK loses nothing and doubles nothing, though the server is killed and started again in between", async () => {
   const first = await startProcess(dir, "--no-demo", "--port", "0")
   const port = new URL(first.dev.collectUrl).port
-  const analytics = new Analytics({ writeKey: first.dev.tenants[0]!.writeKey, host: first.dev.collectUrl, flushAt: 20, flushInterval: 50, maxRetries: 1000 })
+  const analytics = new Analytics({
+    writeKey: first.dev.tenants[0]!.writeKey,
+    host: first.dev.collectUrl,
+    flushAt: 20,
+    flushInterval: 50,
+    maxRetries: 1000,
+  })
   const failures: unknown[] = []
   analytics.on("error", (error) => failures.push(error))
   const buy = (from: number, to: number) => {
     for (let i = from; i < to; i++) {
-      analytics.track({ userId: `u${i % 50}`, event: "Order Completed", properties: { order_id: `o${i}`, revenue: "10.10", currency: "USD" } })
+      analytics.track({
+        userId: `u${i % 50}`,
+        event: "Order Completed",
+        properties: { order_id: `o${i}`, revenue: "10.10", currency: "USD" },
+      })
     }
   }
   buy(0, 300)

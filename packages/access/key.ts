@@ -16,7 +16,9 @@ export const NewKey = z.strictObject({
   name: z.string().check(z.minLength(1), z.maxLength(200)),
   scope: z.enum(scopes),
   /** The source under which what comes with it is counted. */
-  source: z.optional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "must be 1 to 64 characters of a-z, 0-9, - and _"))),
+  source: z.optional(
+    z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "must be 1 to 64 characters of a-z, 0-9, - and _")),
+  ),
   expiresAt: z.optional(z.iso.datetime()),
 })
 
@@ -38,13 +40,19 @@ type Needs = { table: Table; clock: Clock; random: Random }
 const SECRET_LENGTH = 32
 const CHECK_LENGTH = 6
 const ID_LENGTH = 16
-const FORM = new RegExp(`^oct_(write|read|admin)_([a-z0-9-]{1,40})_([0-9A-Za-z]{${SECRET_LENGTH}})([0-9a-z]{${CHECK_LENGTH}})$`)
+const FORM = new RegExp(
+  `^oct_(write|read|admin)_([a-z0-9-]{1,40})_([0-9A-Za-z]{${SECRET_LENGTH}})([0-9a-z]{${CHECK_LENGTH}})$`,
+)
 
 /** A checksum, so that junk and typing errors are refused before anything is read. It protects nothing. */
 const checksum = (text: string) => crc32(text).toString(36).padStart(7, "0").slice(-CHECK_LENGTH)
 
 /** Makes a key; `key` is shown this once, the table keeps its SHA-256. */
-export async function createKey({ table, clock, random }: Needs, tenant: TenantId, wish: z.output<typeof NewKey>): Promise<ApiKey & { key: string }> {
+export async function createKey(
+  { table, clock, random }: Needs,
+  tenant: TenantId,
+  wish: z.output<typeof NewKey>,
+): Promise<ApiKey & { key: string }> {
   const unchecked = `oct_${wish.scope}_${tenant}_${randomText(random, SECRET_LENGTH)}`
   const key = unchecked + checksum(unchecked)
   const hash = sha256(key)
@@ -58,10 +66,14 @@ export const listKeys = async ({ table }: Pick<Needs, "table">, tenant: TenantId
   (await table.query(keys.apiKeys(tenant))).map(toApiKey)
 
 /** Ends a key, by its id. Calling it again changes nothing. Throws `Fault("not_found")`. */
-export async function revokeKey({ table, clock }: Pick<Needs, "table" | "clock">, tenant: TenantId, id: string): Promise<ApiKey> {
+export async function revokeKey(
+  { table, clock }: Pick<Needs, "table" | "clock">,
+  tenant: TenantId,
+  id: string,
+): Promise<ApiKey> {
   const item = (await table.query(keys.apiKeys(tenant))).find(({ sk }) => sk.slice(0, ID_LENGTH) === id)
   if (!item) throw new Fault("not_found", "there is no such key")
-  if (item["revokedAt"] !== undefined) return toApiKey(item)
+  if (item.revokedAt !== undefined) return toApiKey(item)
   const revokedAt = instant(clock())
   await table.set(keys.apiKey(tenant, item.sk), { revokedAt })
   return { ...toApiKey(item), revokedAt }
@@ -69,12 +81,12 @@ export async function revokeKey({ table, clock }: Pick<Needs, "table" | "clock">
 
 const toApiKey = (item: Item): ApiKey => ({
   id: item.sk.slice(0, ID_LENGTH),
-  name: String(item["name"]),
-  scope: item["scope"] as Scope,
-  source: String(item["source"]),
-  createdAt: String(item["createdAt"]),
-  ...(item["expiresAt"] === undefined ? {} : { expiresAt: String(item["expiresAt"]) }),
-  ...(item["revokedAt"] === undefined ? {} : { revokedAt: String(item["revokedAt"]) }),
+  name: String(item.name),
+  scope: item.scope as Scope,
+  source: String(item.source),
+  createdAt: String(item.createdAt),
+  ...(item.expiresAt === undefined ? {} : { expiresAt: String(item.expiresAt) }),
+  ...(item.revokedAt === undefined ? {} : { revokedAt: String(item.revokedAt) }),
 })
 
 /** How long a function may go on believing what it read of a key: a revocation takes effect within this. */
@@ -108,7 +120,8 @@ export function authenticator({ table, clock }: Pick<Needs, "table" | "clock">) 
     // Looked up by its hash: no comparison of secrets takes place whose time could tell anything.
     const item = await look(tenant.data, hash)
     const now = instant(clock())
-    if (!item || item["revokedAt"] !== undefined || (item["expiresAt"] !== undefined && String(item["expiresAt"]) <= now)) throw refused()
+    if (!item || item.revokedAt !== undefined || (item.expiresAt !== undefined && String(item.expiresAt) <= now))
+      throw refused()
     const key = toApiKey(item)
     if (key.scope !== wanted && !(key.scope === "admin" && wanted === "read")) {
       throw new Fault("forbidden", `this key has the scope ${key.scope}; ${wanted} is needed`)

@@ -11,7 +11,10 @@ import { beginGeneration, switchGeneration } from "#store/views.ts"
 export const Tenant = z.strictObject({
   id: TenantId.check(z.refine((id) => id !== OPERATOR, { error: "is taken" })),
   name: z.string().check(z.minLength(1), z.maxLength(200)),
-  timeZone: z._default(z.string().check(z.refine(isZone, { error: "must be a zone of the IANA database such as Europe/Athens" })), "UTC"),
+  timeZone: z._default(
+    z.string().check(z.refine(isZone, { error: "must be a zone of the IANA database such as Europe/Athens" })),
+    "UTC",
+  ),
   currency: z._default(z.string().check(z.regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR")), "USD"),
 })
 export type Tenant = z.output<typeof Tenant>
@@ -22,7 +25,10 @@ const FIRST_GENERATION = 1
 /** Makes a tenant with empty views. Throws `Fault("conflict")` when the id is taken. */
 export async function createTenant({ table, clock }: Needs, tenant: Tenant) {
   const { id, name, timeZone, currency } = tenant
-  const fresh = await table.put({ ...keys.settings(id), name, timeZone, currency, createdAt: instant(clock()) }, "absent")
+  const fresh = await table.put(
+    { ...keys.settings(id), name, timeZone, currency, createdAt: instant(clock()) },
+    "absent",
+  )
   if (!fresh) throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
   await beginGeneration({ table }, id, FIRST_GENERATION, { zone: timeZone, currency })
   await switchGeneration({ table }, id, 0, FIRST_GENERATION)
@@ -30,15 +36,18 @@ export async function createTenant({ table, clock }: Needs, tenant: Tenant) {
 }
 
 /** Throws `Fault("not_found")`. */
-export async function getTenant({ table }: Pick<Needs, "table">, id: TenantId): Promise<Tenant & { createdAt: string }> {
+export async function getTenant(
+  { table }: Pick<Needs, "table">,
+  id: TenantId,
+): Promise<Tenant & { createdAt: string }> {
   const item = await table.get(keys.settings(id))
   if (!item) throw new Fault("not_found", "there is no such tenant")
   return {
     id,
-    name: String(item["name"]),
-    timeZone: String(item["timeZone"]),
-    currency: String(item["currency"]),
-    createdAt: String(item["createdAt"]),
+    name: String(item.name),
+    timeZone: String(item.timeZone),
+    currency: String(item.currency),
+    createdAt: String(item.createdAt),
   }
 }
 

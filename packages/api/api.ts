@@ -32,7 +32,8 @@ export type ApiNeeds = ReadNeeds & {
 
 const BODY_BYTES = 256 * 1024
 const date = z.optional(z.iso.date("must be a date such as 2026-01-31"))
-const limit = (most: number, usual: number) => z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
+const limit = (most: number, usual: number) =>
+  z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
 const LedgerPage = z.strictObject({ from: date, to: date })
 const QuarantinePage = z.strictObject({
   after: z.optional(z.string()),
@@ -51,7 +52,12 @@ const ReleaseWish = z
     set: z.optional(z.record(z.string(), z.json())),
     dryRun: z.optional(z.boolean()),
   })
-  .check(z.refine(({ ids, all }) => (ids === undefined) !== (all === undefined), { path: ["ids"], error: "name ids, or say all: true" }))
+  .check(
+    z.refine(({ ids, all }) => (ids === undefined) !== (all === undefined), {
+      path: ["ids"],
+      error: "name ids, or say all: true",
+    }),
+  )
 
 /** Queries and management: everything that answers out of the journal and its views. */
 export function apiApp(needs: ApiNeeds) {
@@ -61,7 +67,10 @@ export function apiApp(needs: ApiNeeds) {
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
   /** The tenant comes from the key alone. */
-  const tenantOf = async (c: { req: { raw: Request }; set(name: "tenant" | "key", value: string): void }, scope: Scope): Promise<TenantId> => {
+  const tenantOf = async (
+    c: { req: { raw: Request }; set(name: "tenant" | "key", value: string): void },
+    scope: Scope,
+  ): Promise<TenantId> => {
     const caller = await needs.authenticate(keyInHeader(c.req.raw), scope)
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
@@ -85,7 +94,11 @@ export function apiApp(needs: ApiNeeds) {
   app.get("/v1/events", async (c) => {
     await tenantOf(c, "read")
     return c.json({
-      events: Object.entries(catalogue).map(([name, { description, properties }]) => ({ name, description, properties: z.toJSONSchema(properties, { io: "input" }) })),
+      events: Object.entries(catalogue).map(([name, { description, properties }]) => ({
+        name,
+        description,
+        properties: z.toJSONSchema(properties, { io: "input" }),
+      })),
     })
   })
 
@@ -133,7 +146,11 @@ export function apiApp(needs: ApiNeeds) {
   app.post("/v1/quarantine/release", async (c) => {
     const tenant = await tenantOf(c, "admin")
     const { ids, set, dryRun } = parsed(ReleaseWish, await readJson(c.req.raw, BODY_BYTES))
-    const wish = { ...(ids ? { ids } : {}), ...(set ? { set: set as JsonObject } : {}), ...(dryRun === undefined ? {} : { dryRun }) }
+    const wish = {
+      ...(ids ? { ids } : {}),
+      ...(set ? { set: set as JsonObject } : {}),
+      ...(dryRun === undefined ? {} : { dryRun }),
+    }
     return c.json(await ask(needs, tenant, (reading) => release(needs, reading, tenant, wish)))
   })
 
@@ -166,7 +183,12 @@ function fromParameters(url: string): unknown {
   for (const name of new Set(parameters.keys())) {
     const values = parameters.getAll(name)
     if (values.length > 1) throw new Fault("invalid_request", `${name} was given twice`, { field: name })
-    query[name] = name === "where" ? parsedWhere(values[0]!) : /^\d{1,15}$/.test(values[0]!) && (name === "limit" || name === "asOf") ? Number(values[0]) : values[0]
+    query[name] =
+      name === "where"
+        ? parsedWhere(values[0]!)
+        : /^\d{1,15}$/.test(values[0]!) && (name === "limit" || name === "asOf")
+          ? Number(values[0])
+          : values[0]
   }
   return query
 }

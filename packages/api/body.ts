@@ -8,9 +8,16 @@ const JSON_TYPES = new Set(["", "application/json", "text/plain"])
  * more than `limit` bytes, packed or unpacked. Throws a `Fault` for anything else.
  */
 export async function readJson(request: Request, limit: number): Promise<unknown> {
-  const [type = "", ...parameters] = (request.headers.get("content-type") ?? "").toLowerCase().split(";").map((part) => part.trim())
-  if (!JSON_TYPES.has(type)) throw new Fault("unsupported_media_type", "send application/json", { field: "Content-Type" })
-  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice(8).replaceAll('"', "")
+  const [type = "", ...parameters] = (request.headers.get("content-type") ?? "")
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim())
+  if (!JSON_TYPES.has(type))
+    throw new Fault("unsupported_media_type", "send application/json", { field: "Content-Type" })
+  const charset = parameters
+    .find((parameter) => parameter.startsWith("charset="))
+    ?.slice(8)
+    .replaceAll('"', "")
   if (charset !== undefined && charset !== "utf-8" && charset !== "utf8") {
     throw new Fault("unsupported_media_type", "send UTF-8", { field: "Content-Type" })
   }
@@ -41,14 +48,17 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 
 function unpacked(bytes: Uint8Array, encoding: string | null, limit: number): Uint8Array {
   if (encoding === null || encoding === "identity" || encoding === "") return bytes
-  if (encoding.toLowerCase() !== "gzip") throw new Fault("unsupported_media_type", "send the body plain or as gzip", { field: "Content-Encoding" })
+  if (encoding.toLowerCase() !== "gzip")
+    throw new Fault("unsupported_media_type", "send the body plain or as gzip", { field: "Content-Encoding" })
   try {
     return gunzipSync(bytes, { maxOutputLength: limit })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
       throw new Fault("payload_too_large", `a request may take ${limit} bytes, unpacked`)
     }
-    throw new Fault("invalid_encoding", "the body is not gzip, though Content-Encoding says so", { field: "Content-Encoding" })
+    throw new Fault("invalid_encoding", "the body is not gzip, though Content-Encoding says so", {
+      field: "Content-Encoding",
+    })
   }
 }
 

@@ -42,7 +42,10 @@ export function collectApp(needs: CollectNeeds) {
     c.header("Access-Control-Allow-Origin", "*")
     if (c.req.method !== "OPTIONS") return next()
     c.header("Access-Control-Allow-Methods", "POST, OPTIONS")
-    c.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id")
+    c.header(
+      "Access-Control-Allow-Headers",
+      "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id",
+    )
     c.header("Access-Control-Max-Age", "86400")
     return c.body(null, 204)
   })
@@ -52,13 +55,17 @@ export function collectApp(needs: CollectNeeds) {
   const calling = async (request: Request, presented: string | undefined, body: unknown): Promise<Caller> =>
     needs.authenticate(presented ?? keyOf(request, body), "write")
 
-  const receive = async (c: { req: { raw: Request }; set(name: "tenant" | "key" | "outcome", value: string): void }, records: (body: object) => unknown) => {
+  const receive = async (
+    c: { req: { raw: Request }; set(name: "tenant" | "key" | "outcome", value: string): void },
+    records: (body: object) => unknown,
+  ) => {
     const request = c.req.raw
     const presented = keyInHeader(request)
     // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
     if (presented !== undefined) await calling(request, presented, undefined)
     const body = await readJson(request, requestLimits.bytes)
-    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new Fault("invalid_request", "the body must be a JSON object")
+    if (typeof body !== "object" || body === null || Array.isArray(body))
+      throw new Fault("invalid_request", "the body must be a JSON object")
     const caller = await calling(request, presented, body)
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
@@ -67,8 +74,17 @@ export function collectApp(needs: CollectNeeds) {
     if (list.length === 0) throw new Fault("invalid_request", "batch is empty", { field: "batch" })
     const sentAt = "sentAt" in body && typeof body.sentAt === "string" ? body.sentAt : undefined
     const idempotencyKey = request.headers.get("idempotency-key") ?? undefined
-    const outcome = await accept(needs, { tenant: caller.tenant, source: caller.source, records: list, sentAt, idempotencyKey })
-    c.set("outcome", outcome.rejected.length === 0 ? "accepted" : outcome.accepted === 0 ? "rejected" : "partly accepted")
+    const outcome = await accept(needs, {
+      tenant: caller.tenant,
+      source: caller.source,
+      records: list,
+      sentAt,
+      idempotencyKey,
+    })
+    c.set(
+      "outcome",
+      outcome.rejected.length === 0 ? "accepted" : outcome.accepted === 0 ? "rejected" : "partly accepted",
+    )
     return outcome
   }
 
@@ -132,4 +148,6 @@ export function keyInHeader(request: Request): string | undefined {
 }
 
 const keyOf = (_request: Request, body: unknown): string | undefined =>
-  typeof body === "object" && body !== null && "writeKey" in body && typeof body.writeKey === "string" ? body.writeKey : undefined
+  typeof body === "object" && body !== null && "writeKey" in body && typeof body.writeKey === "string"
+    ? body.writeKey
+    : undefined

@@ -1,9 +1,8 @@
-import type { Context } from "hono"
+import type { Context, Env, MiddlewareHandler } from "hono"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
+import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { Log } from "#core/log.ts"
-import type { Clock } from "#core/clock.ts"
-import type { Env, MiddlewareHandler } from "hono"
 import { fieldPath } from "#events/message.ts"
 
 /** What every request has: an id by which its log line is found. */
@@ -35,7 +34,15 @@ export function problem(c: Context, error: unknown, log: Log) {
 }
 
 /** Gives each request its id, its security headers and its one log line. */
-export function perRequest({ log, clock, nonce }: { log: Log; clock: Clock; nonce: () => string }): MiddlewareHandler<Correlated & Env> {
+export function perRequest({
+  log,
+  clock,
+  nonce,
+}: {
+  log: Log
+  clock: Clock
+  nonce: () => string
+}): MiddlewareHandler<Correlated & Env> {
   return async (c, next) => {
     const started = clock()
     const given = c.req.header("x-correlation-id")
@@ -60,7 +67,13 @@ export function perRequest({ log, clock, nonce }: { log: Log; clock: Clock; nonc
 
 /** A value that a schema accepts, or `Fault("invalid_request")` with the first offending field. */
 export function parsed<T>(
-  schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[]; message: string; code: string }[] } } },
+  schema: {
+    safeParse(
+      value: unknown,
+    ):
+      | { success: true; data: T }
+      | { success: false; error: { issues: { path: PropertyKey[]; message: string; code: string }[] } }
+  },
   value: unknown,
 ): T {
   const result = schema.safeParse(value)

@@ -1,6 +1,6 @@
 import type { Scope } from "#access/key.ts"
 import { SECOND } from "#core/clock.ts"
-import { Refusal, rootOf, Usage } from "./failure.ts"
+import { Refusal, rootOf, Unreachable, Usage } from "./failure.ts"
 import type { Remote } from "./options.ts"
 import { runningOn, usualTenant } from "./storage.ts"
 import type { Terminal } from "./terminal.ts"
@@ -20,13 +20,16 @@ export function targetOf(options: Remote, terminal: Terminal, scope: Scope): Tar
     return { url: checkedUrl(url), key }
   }
   const dev = runningOn(options.data)
-  if (!dev) throw new Error(`no Octant runs on ${options.data}: start it with npm start, or name another with --url and --key`)
+  if (!dev)
+    throw new Error(`no Octant runs on ${options.data}: start it with npm start, or name another with --url and --key`)
   const home = scope === "write" ? dev.collectUrl : dev.apiUrl
   if (key !== undefined) return { url: home, key }
   const id = options.tenant ?? usualTenant(dev.tenants)
   const tenant = dev.tenants.find((one) => one.id === id)
   if (!tenant) {
-    throw new Usage(`no key of ${id} is kept here: make one with octant keys create --tenant ${id} --scope ${scope} --name cli, and give it in OCTANT_KEY`)
+    throw new Usage(
+      `no key of ${id} is kept here: make one with octant keys create --tenant ${id} --scope ${scope} --name cli, and give it in OCTANT_KEY`,
+    )
   }
   return { url: home, key: { write: tenant.writeKey, read: tenant.readKey, admin: tenant.adminKey }[scope] }
 }
@@ -41,18 +44,29 @@ function checkTenant(key: string, wanted: string | undefined) {
 
 function checkedUrl(text: string) {
   const url = URL.parse(text)
-  if (url?.protocol !== "http:" && url?.protocol !== "https:") throw new Usage(`--url must be like https://api.example.com, not ${text}`)
+  if (url?.protocol !== "http:" && url?.protocol !== "https:")
+    throw new Usage(`--url must be like https://api.example.com, not ${text}`)
   return url.href.replace(/\/+$/, "")
 }
 
-export type Request = { method?: "GET" | "POST"; body?: unknown; parameters?: Record<string, string | number | undefined> }
+export type Request = {
+  method?: "GET" | "POST"
+  body?: unknown
+  parameters?: Record<string, string | number | undefined>
+}
 
 /** A question may read some millions of events. */
 const PATIENCE_MS = 300 * SECOND
 
 /** Asks the API for JSON. Throws `Refusal` for any other answer than a good one. */
-export async function ask<T>(target: Target, path: string, { method = "GET", body, parameters = {} }: Request = {}): Promise<T> {
-  const given = Object.entries(parameters).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+export async function ask<T>(
+  target: Target,
+  path: string,
+  { method = "GET", body, parameters = {} }: Request = {},
+): Promise<T> {
+  const given = Object.entries(parameters).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  )
   const query = new URLSearchParams(given).toString()
   const response = await exchange(target, query === "" ? path : `${path}?${query}`, {
     method,
@@ -67,11 +81,14 @@ export async function exchange({ url, key }: Target, path: string, init: Request
   let response: Response
   let text: string
   try {
-    response = await fetch(url + path, { ...init, headers: { ...(init.headers as Record<string, string>), authorization: `Bearer ${key}` } })
+    response = await fetch(url + path, {
+      ...init,
+      headers: { ...(init.headers as Record<string, string>), authorization: `Bearer ${key}` },
+    })
     text = await response.text()
   } catch (error) {
     const { code, message } = rootOf(error)
-    throw new Error(`nothing answers at ${url} (${code ?? message}): is it running? npm start starts a local one`, { cause: error })
+    throw new Unreachable(`nothing answers at ${url} (${code ?? message}): is it running? npm start starts a local one`)
   }
   const body = parsed(text)
   if (response.ok && body !== undefined) return body
@@ -90,7 +107,9 @@ function reasonOf(url: string, { status }: Response, body: unknown) {
   const { detail, field, code } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>
   if (typeof detail !== "string") return `${url} does not answer as Octant does (status ${status}): check the URL`
   if (status === 401) return `${url} refused the key: ${detail}`
-  return typeof field === "string" && !detail.startsWith(field) && code === "invalid_request" ? `${field}: ${detail}` : detail
+  return typeof field === "string" && !detail.startsWith(field) && code === "invalid_request"
+    ? `${field}: ${detail}`
+    : detail
 }
 
 /** Seconds, or a date. */

@@ -18,7 +18,10 @@ export function addKeys(program: Command, terminal: Terminal) {
     .option("--expires-at <instant>", "until when it is good, such as 2027-01-31 or 2027-01-31T12:00:00Z")
     .action(async (options: Common & { expiresAt?: string }) => {
       const { data: _, tenant: __, json, expiresAt, ...wish } = options
-      const wanted = checked(NewKey, { ...wish, ...(expiresAt === undefined ? {} : { expiresAt: future(expiresAt, terminal) }) })
+      const wanted = checked(NewKey, {
+        ...wish,
+        ...(expiresAt === undefined ? {} : { expiresAt: future(expiresAt, terminal) }),
+      })
       const { runtime, tenant } = await openTenant(options, terminal)
       const made = await createKey(runtime, tenant, wanted)
       show(terminal, json, made, () => `${made.key}\n`)
@@ -29,8 +32,18 @@ export function addKeys(program: Command, terminal: Terminal) {
     .action(async (options: Common) => {
       const { runtime, tenant } = await openTenant(options, terminal)
       const keys = await listKeys(runtime, tenant)
-      const rows = keys.map(({ id, name, scope, source, createdAt, expiresAt = "", revokedAt = "" }) => [id, name, scope, source, createdAt, expiresAt, revokedAt])
-      show(terminal, options.json, { keys }, () => table(["id", "name", "scope", "source", "created", "expires", "revoked"], rows))
+      const rows = keys.map(({ id, name, scope, source, createdAt, expiresAt = "", revokedAt = "" }) => [
+        id,
+        name,
+        scope,
+        source,
+        createdAt,
+        expiresAt,
+        revokedAt,
+      ])
+      show(terminal, options.json, { keys }, () =>
+        table(["id", "name", "scope", "source", "created", "expires", "revoked"], rows),
+      )
     })
   onStorage(group.command("revoke <id>"))
     .description("end a key, within seconds")

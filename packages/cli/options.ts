@@ -7,12 +7,15 @@ export type Common = { data: string; tenant?: string; json?: true }
 /** What those commands take that speak with the API. */
 export type Remote = Common & { url?: string; key?: string }
 
-/** For commands that work on the storage. */
-export const onStorage = (command: Command) =>
+/** For commands that are about no tenant, or about all. */
+export const onData = (command: Command) =>
   command
     .option("--data <folder>", "folder of the local stack", ".octant")
-    .option("--tenant <id>", "the tenant (default: the only one of the local stack, or acme)")
     .option("--json", "one JSON document on stdout")
+
+/** For commands that work on the storage. */
+export const onStorage = (command: Command) =>
+  onData(command).option("--tenant <id>", "the tenant (default: the only one of the local stack, or acme)")
 
 /** For commands that go through the API. */
 export const onApi = (command: Command) =>

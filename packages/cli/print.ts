@@ -23,7 +23,8 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
 
 const widthOf = (text: string) => [...text].length
 
-export const cut = (text: string, width: number) => (widthOf(text) <= width ? text : `${[...text].slice(0, width - 1).join("")}…`)
+export const cut = (text: string, width: number) =>
+  widthOf(text) <= width ? text : `${[...text].slice(0, width - 1).join("")}…`
 
 /** 1234567.50 → 1,234,567.50: digit by digit, so that no amount loses any. */
 export const grouped = (figure: number | string | null) =>
@@ -46,13 +47,16 @@ export function sparkline(values: readonly (number | undefined)[]): string {
   return values
     .map((value) => {
       if (value === undefined) return " "
-      return LEVELS[largest > 0 && value > 0 ? Math.min(LEVELS.length - 1, Math.floor((value / largest) * LEVELS.length)) : 0]!
+      return LEVELS[
+        largest > 0 && value > 0 ? Math.min(LEVELS.length - 1, Math.floor((value / largest) * LEVELS.length)) : 0
+      ]!
     })
     .join("")
 }
 
 /** RFC 4180. */
-export const csv = (rows: readonly (readonly (string | number | null)[])[]) => rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("")
+export const csv = (rows: readonly (readonly (string | number | null)[])[]) =>
+  rows.map((row) => `${row.map(csvCell).join(",")}\r\n`).join("")
 const csvCell = (value: string | number | null) => {
   const text = value === null ? "" : String(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text

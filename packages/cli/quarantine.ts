@@ -14,7 +14,9 @@ type Release = Remote & { all?: true; set?: string; dryRun?: true }
 const PAGE = 1000
 
 export function addQuarantine(program: Command, terminal: Terminal) {
-  const group = program.command("quarantine").description("events that broke their type's schema: kept whole, not counted")
+  const group = program
+    .command("quarantine")
+    .description("events that broke their type's schema: kept whole, not counted")
   onApi(group.command("list"))
     .description("what lies in quarantine, and why; the oldest first")
     .option("--event <name>", "only events of this name")
@@ -22,10 +24,18 @@ export function addQuarantine(program: Command, terminal: Terminal) {
     .option("--limit <count>", "how many", whole(1, 1_000_000), 100)
     .action(async (options: Remote & Which) => {
       const lying = await lyingIn(targetOf(options, terminal, "read"), options)
-      const rows = lying.items.map(({ id, source, receivedAt, event, reason }) => [id, receivedAt, source, event.event ?? event.type, `${reason.field} ${reason.message}`])
+      const rows = lying.items.map(({ id, source, receivedAt, event, reason }) => [
+        id,
+        receivedAt,
+        source,
+        event.event ?? event.type,
+        `${reason.field} ${reason.message}`,
+      ])
       show(terminal, options.json, lying, () => {
         const more = lying.next === undefined ? "" : "… there is more: --limit\n"
-        return rows.length === 0 ? "nothing lies in quarantine\n" : table(["id", "received", "source", "event", "why"], rows) + more
+        return rows.length === 0
+          ? "nothing lies in quarantine\n"
+          : table(["id", "received", "source", "event", "why"], rows) + more
       })
     })
   onApi(group.command("release [ids...]"))
@@ -36,7 +46,10 @@ export function addQuarantine(program: Command, terminal: Terminal) {
     .action(async (ids: string[], options: Release) => {
       const released = await release(targetOf(options, terminal, "admin"), ids, options)
       show(terminal, options.json, released, () => textOf(released, options.dryRun))
-      if (released.kept.length > 0) throw new Error(`${countOf(released.kept.length, "event")} still broke the schema: --set replaces properties first`)
+      if (released.kept.length > 0)
+        throw new Error(
+          `${countOf(released.kept.length, "event")} still broke the schema: --set replaces properties first`,
+        )
     })
 }
 
@@ -52,9 +65,13 @@ async function lyingIn(target: Target, { event, code, limit: most }: Which): Pro
 }
 
 async function release(target: Target, ids: readonly string[], { all, set, dryRun }: Release): Promise<Released> {
-  if ((ids.length > 0) === (all === true)) throw new Usage("name the ids to release, or say --all")
-  const wish = { ...(set === undefined ? {} : { set: jsonOption("--set", set, '{"currency":"EUR"}') }), ...(dryRun ? { dryRun } : {}) }
-  const send = (which: object) => ask<Released>(target, "/v1/quarantine/release", { method: "POST", body: { ...which, ...wish } })
+  if (ids.length > 0 === (all === true)) throw new Usage("name the ids to release, or say --all")
+  const wish = {
+    ...(set === undefined ? {} : { set: jsonOption("--set", set, '{"currency":"EUR"}') }),
+    ...(dryRun ? { dryRun } : {}),
+  }
+  const send = (which: object) =>
+    ask<Released>(target, "/v1/quarantine/release", { method: "POST", body: { ...which, ...wish } })
   if (all) return send({ all })
   const outcome: Released = { released: [], kept: [] }
   for (const some of slices([...new Set(ids)], PAGE)) {

@@ -37,7 +37,8 @@ export function addQuery(program: Command, terminal: Terminal) {
       const { from, to, grain, by, where, compare, limit, asOf } = options
       const body = {
         ...{ metric, from, to, grain, by, compare, limit },
-        where: where === undefined ? undefined : jsonOption("--where", where, '{"field":"country","op":"eq","value":"DE"}'),
+        where:
+          where === undefined ? undefined : jsonOption("--where", where, '{"field":"country","op":"eq","value":"DE"}'),
         asOf: asOf !== undefined && /^\d{1,15}$/.test(asOf) ? Number(asOf) : asOf,
       }
       const answer = await ask<Answer>(targetOf(options, terminal, "read"), "/v1/query", { method: "POST", body })
@@ -61,7 +62,8 @@ function textOf(answer: Answer): string {
   const title = `${query.metric} from ${query.from} to ${query.to}, ${currency ?? unit}\n\n`
   const body = query.by === undefined ? steps(answer, answer.query.grain) : keysOf(answer, query.by)
   const before = compare ? `\n${comparison(compare, total)}` : ""
-  const heard = freshness.seconds === null ? "the journal is empty" : `the last event came ${grouped(freshness.seconds)} s ago`
+  const heard =
+    freshness.seconds === null ? "the journal is empty" : `the last event came ${grouped(freshness.seconds)} s ago`
   return `${title}${body}${before}\nexact at position ${position} of the journal; ${heard}\n`
 }
 
@@ -82,7 +84,9 @@ function steps({ series, total }: Figures, grain: string): string {
 function keysOf({ series, total, keys = [] }: Figures, by: string): string {
   const moments = [...new Set(series.map(({ at }) => at))].sort()
   const largest = Math.max(0, ...keys.map((row) => Number(row.total)))
-  const values = new Map(series.map(({ at, key, value }) => [`${at}|${key}`, value === null ? undefined : Number(value)]))
+  const values = new Map(
+    series.map(({ at, key, value }) => [`${at}|${key}`, value === null ? undefined : Number(value)]),
+  )
   const rows = keys.map((row) => [
     row.key,
     grouped(row.total),

@@ -11,7 +11,9 @@ const VALUE_WIDTH = 160
 
 export function addReconcile(program: Command, terminal: Terminal) {
   onStorage(program.command("reconcile"))
-    .description("count the journal again from its first event and compare every value of the views; exit 1 if any differs")
+    .description(
+      "count the journal again from its first event and compare every value of the views; exit 1 if any differs",
+    )
     .action(async (options: Common) => {
       const { runtime, tenant } = await openTenant(options, terminal)
       const started = terminal.clock()
@@ -25,7 +27,9 @@ export function addReconcile(program: Command, terminal: Terminal) {
         return `${counted}; compared ${countOf(compared, "value")} of the views: ${verdict}\n${differences.map(textOf).join("")}`
       })
       if (differences.length > 0) {
-        throw new Error(`the views of ${tenant} differ from its journal: octant replay --tenant ${tenant} builds them anew`)
+        throw new Error(
+          `the views of ${tenant} differ from its journal: octant replay --tenant ${tenant} builds them anew`,
+        )
       }
     })
 }

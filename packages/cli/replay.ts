@@ -10,7 +10,10 @@ import { openTenant } from "./storage.ts"
 import type { Terminal } from "./terminal.ts"
 
 const { timeZone, currency } = Tenant.shape
-const Settings = z.object({ timeZone: z.optional(timeZone.def.innerType), currency: z.optional(currency.def.innerType) })
+const Settings = z.object({
+  timeZone: z.optional(timeZone.def.innerType),
+  currency: z.optional(currency.def.innerType),
+})
 
 export function addReplay(program: Command, terminal: Terminal) {
   onStorage(program.command("replay"))
@@ -22,7 +25,10 @@ export function addReplay(program: Command, terminal: Terminal) {
       const { runtime, tenant } = await openTenant(options, terminal)
       const started = terminal.clock()
       const bar = terminal.bar("replaying", (await journalHead(runtime, tenant)).position)
-      const wish = { ...(settings.timeZone ? { zone: settings.timeZone } : {}), ...(settings.currency ? { currency: settings.currency } : {}) }
+      const wish = {
+        ...(settings.timeZone ? { zone: settings.timeZone } : {}),
+        ...(settings.currency ? { currency: settings.currency } : {}),
+      }
       const built = await replay(runtime, tenant, { ...wish, onProgress: bar.to }).finally(bar.end)
       const seconds = (terminal.clock() - started) / SECOND
       show(terminal, options.json, { tenant, ...built, seconds }, () => {

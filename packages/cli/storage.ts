@@ -1,3 +1,4 @@
+import * as z from "zod/mini"
 import { getTenant } from "#access/tenant.ts"
 import { Fault } from "#core/fault.ts"
 import { silent } from "#core/log.ts"
@@ -8,7 +9,6 @@ import { TenantId } from "#store/keys.ts"
 import { Usage } from "./failure.ts"
 import { type Common, checked } from "./options.ts"
 import type { Terminal } from "./terminal.ts"
-import * as z from "zod/mini"
 
 const DEFAULT_TENANT = "acme"
 
@@ -17,7 +17,9 @@ export function openStorage({ data }: Common, terminal: Terminal): Runtime {
   const dev = runningOn(data)
   const named = terminal.env["OCTANT_TABLE"]
   if (!dev && named === undefined) {
-    throw new Error(`no Octant runs on ${data}: start it with npm start, or set OCTANT_TABLE and the other variables of a deployed one`)
+    throw new Error(
+      `no Octant runs on ${data}: start it with npm start, or set OCTANT_TABLE and the other variables of a deployed one`,
+    )
   }
   if (dev && named !== undefined && named !== dev.environment["OCTANT_TABLE"]) {
     terminal.err(`this is the local stack on ${data}, not ${named}; for that, give --data a folder where none runs\n`)
@@ -33,7 +35,8 @@ export async function openTenant(options: Common, terminal: Terminal): Promise<{
   try {
     await getTenant(runtime, tenant)
   } catch (error) {
-    if (error instanceof Fault && error.code === "not_found") throw new Error(`there is no tenant ${tenant}: octant tenants list shows them`)
+    if (error instanceof Fault && error.code === "not_found")
+      throw new Error(`there is no tenant ${tenant}: octant tenants list shows them`)
     throw error
   }
   return { runtime, tenant }

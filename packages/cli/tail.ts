@@ -2,7 +2,7 @@ import type { Command } from "commander"
 import { SECOND } from "#core/clock.ts"
 import type { Event } from "#events/event.ts"
 import type { Runtime } from "#platform/runtime.ts"
-import { entriesAfter, entriesAt, type Entry, journalHead } from "#store/journal.ts"
+import { type Entry, entriesAfter, entriesAt, journalHead } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
 import { lineOfEvent } from "./events.ts"
 import { type Common, onStorage, whole } from "./options.ts"
@@ -25,7 +25,8 @@ export function addTail(program: Command, terminal: Terminal) {
     .action(async (options: Options) => {
       const { runtime, tenant } = await openTenant(options, terminal)
       const { events, position } = await lastOf(runtime, tenant, options.lines)
-      if (!options.follow) return show(terminal, options.json, { position, events }, () => events.map(lineOfEvent).join(""))
+      if (!options.follow)
+        return show(terminal, options.json, { position, events }, () => events.map(lineOfEvent).join(""))
       const line = options.json ? (event: Written) => `${JSON.stringify(event)}\n` : lineOfEvent
       for (const event of events) terminal.out(line(event))
       await follow(runtime, tenant, position, terminal, (event) => terminal.out(line(event)))
@@ -44,7 +45,13 @@ async function lastOf(runtime: Runtime, tenant: TenantId, most: number) {
   return { position, events: most === 0 ? [] : events.slice(-most) }
 }
 
-async function follow(runtime: Runtime, tenant: TenantId, from: number, terminal: Terminal, tell: (event: Written) => void) {
+async function follow(
+  runtime: Runtime,
+  tenant: TenantId,
+  from: number,
+  terminal: Terminal,
+  tell: (event: Written) => void,
+) {
   let position = from
   while (!terminal.stop?.aborted) {
     for await (const entries of entriesAfter(runtime, tenant, position)) {

@@ -1,7 +1,7 @@
 import type { Command } from "commander"
 import { createTenant, getTenant, listTenants, Tenant } from "#access/tenant.ts"
 import { inFlight } from "#core/parallel.ts"
-import { type Common, checked, onStorage } from "./options.ts"
+import { type Common, checked, onData } from "./options.ts"
 import { show, table } from "./print.ts"
 import { openStorage } from "./storage.ts"
 import type { Terminal } from "./terminal.ts"
@@ -10,27 +10,35 @@ const READS_IN_FLIGHT = 8
 
 export function addTenants(program: Command, terminal: Terminal) {
   const group = program.command("tenants").description("whose data there is")
-  group
-    .command("create")
+  onData(group.command("create"))
     .description("make a tenant with empty views")
     .requiredOption("--id <id>", "1 to 40 characters of a-z, 0-9 and inner hyphens")
     .requiredOption("--name <name>", "as people call it")
     .option("--time-zone <zone>", "whose days are meant, such as Europe/Athens", "UTC")
     .option("--currency <code>", "ISO 4217", "USD")
-    .option("--data <folder>", "folder of the local stack", ".octant")
-    .option("--json", "one JSON document on stdout")
     .action(async ({ data, json, ...wish }: Common) => {
       const tenant = checked(Tenant, wish)
       await createTenant(openStorage({ data }, terminal), tenant)
       const next = `octant keys create --tenant ${tenant.id} --scope write --name <name>`
-      show(terminal, json, tenant, () => `made the tenant ${tenant.id} (${tenant.timeZone}, ${tenant.currency}); keys for it: ${next}\n`)
+      show(
+        terminal,
+        json,
+        tenant,
+        () => `made the tenant ${tenant.id} (${tenant.timeZone}, ${tenant.currency}); keys for it: ${next}\n`,
+      )
     })
-  onStorage(group.command("list"))
+  onData(group.command("list"))
     .description("all tenants")
     .action(async (options: Common) => {
       const runtime = openStorage(options, terminal)
       const tenants = await inFlight(await listTenants(runtime), READS_IN_FLIGHT, (id) => getTenant(runtime, id))
-      const rows = tenants.map(({ id, name, timeZone, currency, createdAt }) => [id, name, timeZone, currency, createdAt])
+      const rows = tenants.map(({ id, name, timeZone, currency, createdAt }) => [
+        id,
+        name,
+        timeZone,
+        currency,
+        createdAt,
+      ])
       show(terminal, options.json, { tenants }, () => table(["id", "name", "time zone", "currency", "created"], rows))
     })
 }

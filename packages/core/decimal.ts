@@ -39,7 +39,9 @@ const limited = (amount: bigint) => (amount < LIMIT && amount > -LIMIT ? amount 
 /** The amount that `toText` wrote, unchecked. */
 export function fromText(text: string): Decimal {
   const point = text.indexOf(".")
-  return point < 0 ? BigInt(text) * 1_000_000_000_000n : BigInt(text.slice(0, point) + text.slice(point + 1).padEnd(PLACES, "0"))
+  return point < 0
+    ? BigInt(text) * 1_000_000_000_000n
+    : BigInt(text.slice(0, point) + text.slice(point + 1).padEnd(PLACES, "0"))
 }
 
 /** The amount as a plain decimal string with at least `places` digits after the point: `toText(1250n * 10n ** 10n, 2)` is "12.50". */

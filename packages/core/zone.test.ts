@@ -27,7 +27,14 @@ test("a day whose midnight was skipped begins after the gap", () => {
 })
 
 test("every instant lies within the day it is placed in", () => {
-  const zones = ["UTC", "Europe/Athens", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"].map(zoneOf)
+  const zones = [
+    "UTC",
+    "Europe/Athens",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+    "Pacific/Apia",
+  ].map(zoneOf)
   fc.assert(
     fc.property(fc.constantFrom(...zones), fc.integer({ min: ms("1980-01-01"), max: ms("2035-01-01") }), (zone, at) => {
       const { day, hour } = zone.place(at)

@@ -52,8 +52,8 @@ export function zoneOf(name: string): Zone {
     const part: Record<string, string> = {}
     for (const { type, value } of format.formatToParts(ms)) part[type] = value
     const local = new Date(0)
-    local.setUTCFullYear(Number(part["year"]), Number(part["month"]) - 1, Number(part["day"]))
-    local.setUTCHours(Number(part["hour"]), Number(part["minute"]), Number(part["second"]))
+    local.setUTCFullYear(Number(part.year), Number(part.month) - 1, Number(part.day))
+    local.setUTCHours(Number(part.hour), Number(part.minute), Number(part.second))
     return local.getTime() - Math.floor(ms / 1000) * 1000
   }
 
@@ -103,4 +103,5 @@ export const addDays = (day: DayText, days: number): DayText =>
 export const daysBetween = (from: DayText, to: DayText) => Math.round((Date.parse(to) - Date.parse(from)) / DAY)
 
 /** The Monday on or before a day (ISO 8601 weeks). */
-export const mondayOf = (day: DayText): DayText => addDays(day, -((new Date(`${day}T00:00:00.000Z`).getUTCDay() + 6) % 7))
+export const mondayOf = (day: DayText): DayText =>
+  addDays(day, -((new Date(`${day}T00:00:00.000Z`).getUTCDay() + 6) % 7))

@@ -19,7 +19,8 @@ const isAmount = z.refine<number | string>((value) => decimal(value) !== undefin
   error: "must be a decimal such as 12.50, below 10^15, with at most 12 places",
 })
 const isPositive = z.refine<number | string>((value) => (decimal(value) ?? 0n) >= 0n, { error: "must not be negative" })
-const amount = (description: string) => described(decimalText.check(isAmount), `${description} A number or a decimal string.`)
+const amount = (description: string) =>
+  described(decimalText.check(isAmount), `${description} A number or a decimal string.`)
 const positive = (description: string) =>
   described(decimalText.check(isAmount, isPositive), `${description} A number or a decimal string, not negative.`)
 const id = (description: string) =>
@@ -64,7 +65,9 @@ const aSubscription = {
   plan: z.optional(label("The plan.")),
   mrr: z.optional(positive("Monthly recurring revenue.")),
   amount: z.optional(positive("Price of one interval; used with interval when mrr is absent.")),
-  interval: z.optional(described(z.enum(["day", "week", "month", "year"]), "Billing interval of amount; month if absent.")),
+  interval: z.optional(
+    described(z.enum(["day", "week", "month", "year"]), "Billing interval of amount; month if absent."),
+  ),
   currency,
 }
 const session = z.optional(id("The session it belongs to."))
@@ -81,25 +84,63 @@ const entry = <T extends z.ZodMiniType>(description: string, properties: T) => (
 
 export const catalogue = {
   "Product Viewed": entry("A customer looked at a product.", z.looseObject({ ...product.shape, currency })),
-  "Product Added": entry("A customer put a product into the cart.", z.looseObject({ ...product.shape, cart_id: z.optional(id("The cart.")) })),
+  "Product Added": entry(
+    "A customer put a product into the cart.",
+    z.looseObject({ ...product.shape, cart_id: z.optional(id("The cart.")) }),
+  ),
   "Product Removed": entry("A customer took a product out of the cart.", z.looseObject({ ...product.shape })),
-  "Products Searched": entry("A customer searched.", z.looseObject({ query: z.optional(text("The words searched for.")) })),
-  "Product List Viewed": entry("A customer looked at a list of products.", z.looseObject({ category: z.optional(label("Category of the list.")), products })),
+  "Products Searched": entry(
+    "A customer searched.",
+    z.looseObject({ query: z.optional(text("The words searched for.")) }),
+  ),
+  "Product List Viewed": entry(
+    "A customer looked at a list of products.",
+    z.looseObject({ category: z.optional(label("Category of the list.")), products }),
+  ),
   "Cart Viewed": entry("A customer looked at the cart.", z.looseObject({ products })),
-  "Checkout Started": entry("A customer began to check out.", z.looseObject({ ...anOrder, order_id: z.optional(id("The order.")) })),
-  "Payment Info Entered": entry("A customer entered how to pay.", z.looseObject({ order_id: z.optional(id("The order.")) })),
-  "Order Completed": entry("An order was placed. Its revenue is revenue, else total, else the sum of its lines.", z.looseObject(anOrder).check(priced)),
+  "Checkout Started": entry(
+    "A customer began to check out.",
+    z.looseObject({ ...anOrder, order_id: z.optional(id("The order.")) }),
+  ),
+  "Payment Info Entered": entry(
+    "A customer entered how to pay.",
+    z.looseObject({ order_id: z.optional(id("The order.")) }),
+  ),
+  "Order Completed": entry(
+    "An order was placed. Its revenue is revenue, else total, else the sum of its lines.",
+    z.looseObject(anOrder).check(priced),
+  ),
   "Order Updated": entry("An order was changed.", z.looseObject(anOrder)),
-  "Order Refunded": entry("Money of an order was given back: revenue, else total, else the sum of its lines.", z.looseObject(anOrder).check(priced)),
+  "Order Refunded": entry(
+    "Money of an order was given back: revenue, else total, else the sum of its lines.",
+    z.looseObject(anOrder).check(priced),
+  ),
   "Order Cancelled": entry("An order was cancelled before it was paid.", z.looseObject(anOrder)),
   "Signed Up": entry("Somebody became a user.", z.looseObject({ channel, plan: z.optional(label("The plan.")) })),
   "Subscription Started": entry("A subscription became active.", z.looseObject(aSubscription)),
   "Subscription Changed": entry("A subscription's plan or price changed.", z.looseObject(aSubscription)),
-  "Subscription Cancelled": entry("A subscription ended.", z.looseObject({ ...aSubscription, reason: z.optional(text("Why.")) })),
-  "Invoice Paid": entry("An invoice was paid.", z.looseObject({ invoice_id: id("The invoice."), subscription_id: z.optional(id("The subscription.")), amount: positive("What was paid."), currency })),
+  "Subscription Cancelled": entry(
+    "A subscription ended.",
+    z.looseObject({ ...aSubscription, reason: z.optional(text("Why.")) }),
+  ),
+  "Invoice Paid": entry(
+    "An invoice was paid.",
+    z.looseObject({
+      invoice_id: id("The invoice."),
+      subscription_id: z.optional(id("The subscription.")),
+      amount: positive("What was paid."),
+      currency,
+    }),
+  ),
   "Course Enrolled": entry("A student enrolled in a course.", z.looseObject({ course_id: id("The course."), channel })),
-  "Lesson Completed": entry("A student finished a lesson.", z.looseObject({ course_id: z.optional(id("The course.")), lesson_id: id("The lesson.") })),
-  "Form Submitted": entry("A form was answered.", z.looseObject({ form_id: id("The form."), text: z.optional(text("The words of the answer, for sentiment.")) })),
+  "Lesson Completed": entry(
+    "A student finished a lesson.",
+    z.looseObject({ course_id: z.optional(id("The course.")), lesson_id: id("The lesson.") }),
+  ),
+  "Form Submitted": entry(
+    "A form was answered.",
+    z.looseObject({ form_id: id("The form."), text: z.optional(text("The words of the answer, for sentiment.")) }),
+  ),
   "Feature Used": entry("A feature was used.", z.looseObject({ feature: label("The feature.") })),
   "Role Migrated": entry(
     "A user moved from one role to another.",
@@ -110,19 +151,44 @@ export const catalogue = {
       adaptation_days: z.optional(positive("Days until the user worked in the new role as before.")),
     }),
   ),
-  "Error Occurred": entry("A user met an error.", z.looseObject({ message: z.optional(text("What the error said.")), code: z.optional(id("Its code.")) })),
-  "Ticket Opened": entry("A support ticket was opened.", z.looseObject({ ticket_id: id("The ticket."), channel, text: z.optional(text("The first words, for sentiment.")) })),
-  "Ticket Resolved": entry("A support ticket was resolved.", z.looseObject({ ticket_id: id("The ticket."), resolution_seconds: z.optional(positive("Time to resolution; from Ticket Opened if absent.")) })),
+  "Error Occurred": entry(
+    "A user met an error.",
+    z.looseObject({ message: z.optional(text("What the error said.")), code: z.optional(id("Its code.")) }),
+  ),
+  "Ticket Opened": entry(
+    "A support ticket was opened.",
+    z.looseObject({ ticket_id: id("The ticket."), channel, text: z.optional(text("The first words, for sentiment.")) }),
+  ),
+  "Ticket Resolved": entry(
+    "A support ticket was resolved.",
+    z.looseObject({
+      ticket_id: id("The ticket."),
+      resolution_seconds: z.optional(positive("Time to resolution; from Ticket Opened if absent.")),
+    }),
+  ),
   "Session Started": entry("A session began.", z.looseObject({ session_id: id("The session."), model: chat.model })),
   "Message Sent": entry("A user sent a message to a model or a person.", z.looseObject(chat)),
   "Response Received": entry("A model answered.", z.looseObject(chat)),
-  "Experiment Exposed": entry("A user saw a variant of an experiment.", z.looseObject({ experiment_id: id("The experiment."), variant: id("The variant.") })),
-  "Satisfaction Rated": entry("A user rated satisfaction.", z.looseObject({ rating: described(z.number().check(z.gte(1), z.lte(5)), "1 (worst) to 5 (best)."), text: z.optional(text("The words, for sentiment.")) })),
+  "Experiment Exposed": entry(
+    "A user saw a variant of an experiment.",
+    z.looseObject({ experiment_id: id("The experiment."), variant: id("The variant.") }),
+  ),
+  "Satisfaction Rated": entry(
+    "A user rated satisfaction.",
+    z.looseObject({
+      rating: described(z.number().check(z.gte(1), z.lte(5)), "1 (worst) to 5 (best)."),
+      text: z.optional(text("The words, for sentiment.")),
+    }),
+  ),
 } as const
 
 export type CatalogueName = keyof typeof catalogue
 
-const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]+/g, " ").trim()
+const plain = (name: string) =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, " ")
+    .trim()
 const byPlainName = new Map(Object.keys(catalogue).map((name) => [plain(name), name as CatalogueName]))
 const known = new Map<string, CatalogueName | undefined>()
 const KNOWN_NAMES = 10_000

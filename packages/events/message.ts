@@ -24,7 +24,10 @@ const SKEW_TOLERANCE_MS = MINUTE
 const id = z.union([z.string(), z.number()])
 const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
 // Not `z.record`, which would look at every key: the walk in `shapeReason` does that anyway.
-const object = z.custom<JsonObject>((value) => typeof value === "object" && value !== null && !Array.isArray(value), "must be an object")
+const object = z.custom<JsonObject>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "must be an object",
+)
 
 /** A record of the Segment HTTP Tracking API, as it may arrive: unknown fields are dropped, `null` means absent. */
 export const Message = z.object({
@@ -118,7 +121,10 @@ function firstIssue(issues: Issue[], code: string, under?: string): Reason {
 
 /** `["batch", 3, "name"]` → `batch[3].name`. */
 export const fieldPath = (path: PropertyKey[]) =>
-  path.reduce<string>((text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)), "")
+  path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
+    "",
+  )
 
 function refusal(message: z.output<typeof Message>): Reason | undefined {
   if (message.type === "track" && message.event == null) {
@@ -136,7 +142,8 @@ function refusal(message: z.output<typeof Message>): Reason | undefined {
   }
   for (const field of ["properties", "traits", "context"] as const) {
     const misshapen = message[field] && misshape(message[field], limits.depth)
-    if (misshapen) return { code: misshapen.code, field: fieldPath([field, ...misshapen.path]), message: misshapen.message }
+    if (misshapen)
+      return { code: misshapen.code, field: fieldPath([field, ...misshapen.path]), message: misshapen.message }
   }
   if (message.traits && JSON.stringify(message.traits).length > limits.traitsBytes) {
     return { code: "too_large", field: "traits", message: `traits may take ${limits.traitsBytes} bytes as JSON` }
@@ -190,7 +197,8 @@ export function parseInstant(text: string): number | undefined {
   if (!match) return undefined
   const [, year, month, day, hour = "00", minute = "00", second = "00", zone = "Z"] = match
   const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
-  if (Number(month) < 1 || Number(month) > 12 || Number(day) < 1 || Number(day) > days || Number(year) < 1) return undefined
+  if (Number(month) < 1 || Number(month) > 12 || Number(day) < 1 || Number(day) > days || Number(year) < 1)
+    return undefined
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
   const fraction = /[.,](\d{1,9})/.exec(text)?.[1]?.padEnd(3, "0").slice(0, 3) ?? "000"
   const offset = /^z$/i.test(zone) ? "Z" : `${zone.slice(0, 3)}:${zone.slice(-2)}`
@@ -198,7 +206,10 @@ export function parseInstant(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
-function timeOf(message: z.output<typeof Message>, received: Received): Pick<Event, "at" | "original" | "undated"> | Reason {
+function timeOf(
+  message: z.output<typeof Message>,
+  received: Received,
+): Pick<Event, "at" | "original" | "undated"> | Reason {
   const field = message.timestamp == null ? "originalTimestamp" : "timestamp"
   const text = message.timestamp ?? message.originalTimestamp
   if (text == null) return { at: instant(received.receivedAt), undated: true }

@@ -25,7 +25,8 @@ const combine = {
     return toJson(sketch)
   },
 }
-const combineOf = (kind: BlockKind) => (kind.startsWith("set") ? combine.union : kind.startsWith("sketch") ? combine.merge : combine.add)
+const combineOf = (kind: BlockKind) =>
+  kind.startsWith("set") ? combine.union : kind.startsWith("sketch") ? combine.merge : combine.add
 
 /** What was taken back leaves nothing behind, so that the same journal gives the same bytes however it was cut. */
 const isNothing = (value: Cell[number]) => value === 0 || value === "0"
@@ -50,7 +51,10 @@ export function addBlocks(kind: BlockKind, a: Block, b: Block): Block {
 function addCells(combining: (a: Cell[number], b: Cell[number]) => Cell[number], a: Cell, b: Cell): Cell {
   const sum: Cell = []
   for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-    const [left, right] = [i < a.length ? (a[i] as number) : Number.POSITIVE_INFINITY, j < b.length ? (b[j] as number) : Number.POSITIVE_INFINITY]
+    const [left, right] = [
+      i < a.length ? (a[i] as number) : Number.POSITIVE_INFINITY,
+      j < b.length ? (b[j] as number) : Number.POSITIVE_INFINITY,
+    ]
     const slot = Math.min(left, right)
     const value = left === right ? combining(a[i + 1]!, b[j + 1]!) : left < right ? a[i + 1]! : b[j + 1]!
     if (!isNothing(value)) sum.push(slot, value)
@@ -92,7 +96,12 @@ export const toStored = (block: Block): unknown =>
   sortedObject([...block].map(([row, columns]) => [row, sortedObject([...columns])]))
 
 export const fromStored = (value: unknown): Block =>
-  new Map(Object.entries(value as Record<string, Record<string, Cell>>).map(([row, columns]) => [row, new Map(Object.entries(columns))]))
+  new Map(
+    Object.entries(value as Record<string, Record<string, Cell>>).map(([row, columns]) => [
+      row,
+      new Map(Object.entries(columns)),
+    ]),
+  )
 
-const sortedObject = (entries: [string, unknown][]) => Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-
+const sortedObject = (entries: [string, unknown][]) =>
+  Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))

@@ -39,7 +39,8 @@ export function lastOfMonth(day: DayText): DayText {
 /** The period of the same length just before: whole months before whole months, else as many days. */
 export function previousPeriod(from: DayText, to: DayText) {
   if (from.endsWith("-01") && to === lastOfMonth(to)) {
-    const months = (Number(to.slice(0, 4)) - Number(from.slice(0, 4))) * 12 + Number(to.slice(5, 7)) - Number(from.slice(5, 7)) + 1
+    const months =
+      (Number(to.slice(0, 4)) - Number(from.slice(0, 4))) * 12 + Number(to.slice(5, 7)) - Number(from.slice(5, 7)) + 1
     return { from: addMonths(from, -months), to: addDays(from, -1) }
   }
   const days = daysBetween(from, to) + 1

@@ -24,7 +24,12 @@ export type Tally = Described & {
 }
 /** Adds up over what customers' histories are made of. A `gauge` is read at the end of a period, not over it. */
 export type Entity = {
-  [E in EntityName]: Described & { kind: "entity"; of: E; value: (entity: Entities[E]) => Amount | undefined; gauge?: true }
+  [E in EntityName]: Described & {
+    kind: "entity"
+    of: E
+    value: (entity: Entities[E]) => Amount | undefined
+    gauge?: true
+  }
 }[EntityName]
 /** Different customers with at least one such event, exactly, over whatever period is asked. */
 export type Distinct = Described & { kind: "distinct"; on: Tally["on"]; dimensions: readonly EventDimension[] }
@@ -44,12 +49,19 @@ export type Metric = Tally | Entity | Distinct | Quantile | Formula
 export const sketches = {
   response_time: {
     on: ["Response Received"],
-    value: ({ properties }: Fact) => numberOf(properties["response_time_ms"] ?? properties["response_time"]),
+    value: ({ properties }: Fact) => numberOf(properties.response_time_ms ?? properties.response_time),
   },
 } as const satisfies Record<string, { on: Tally["on"]; value: (fact: Fact) => number | undefined }>
 export type SketchName = keyof typeof sketches
 
-const tally = (title: string, definition: string, unit: Unit, on: Tally["on"], value: Tally["value"], line?: Tally["line"]): Tally => ({
+const tally = (
+  title: string,
+  definition: string,
+  unit: Unit,
+  on: Tally["on"],
+  value: Tally["value"],
+  line?: Tally["line"],
+): Tally => ({
   kind: "tally",
   title,
   definition,
@@ -59,9 +71,28 @@ const tally = (title: string, definition: string, unit: Unit, on: Tally["on"], v
   ...(line ? { line } : {}),
 })
 const count = (title: string, definition: string, on: Tally["on"]) => tally(title, definition, "count", on, () => 1)
-const money = (title: string, definition: string, on: Tally["on"], value: (fact: Fact) => Decimal | undefined, line?: Tally["line"]) =>
-  tally(title, definition, "money", on, (fact) => (fact.home ? value(fact) : undefined), line && ((one, fact) => (fact.home ? line(one, fact) : undefined)))
-const formula = (title: string, definition: string, unit: Unit, from: readonly string[], compute: Formula["compute"]): Formula => ({
+const money = (
+  title: string,
+  definition: string,
+  on: Tally["on"],
+  value: (fact: Fact) => Decimal | undefined,
+  line?: Tally["line"],
+) =>
+  tally(
+    title,
+    definition,
+    "money",
+    on,
+    (fact) => (fact.home ? value(fact) : undefined),
+    line && ((one, fact) => (fact.home ? line(one, fact) : undefined)),
+  )
+const formula = (
+  title: string,
+  definition: string,
+  unit: Unit,
+  from: readonly string[],
+  compute: Formula["compute"],
+): Formula => ({
   kind: "formula",
   title,
   definition,
@@ -98,10 +129,10 @@ const divided = (a: Amount | undefined, b: Amount | undefined) => {
   const [x, y] = [exact(a), exact(b)]
   return y === 0n ? undefined : (x * ofCount(1)) / y
 }
-const tokensOf = ({ properties }: Fact) => decimal(properties["tokens"] ?? properties["token_count"])
+const tokensOf = ({ properties }: Fact) => decimal(properties.tokens ?? properties.token_count)
 const spoken = ["Form Submitted", "Message Sent", "Ticket Opened", "Satisfaction Rated"] as const
 const textIn = ({ properties }: Fact) => {
-  const text = properties["text"] ?? properties["comment"] ?? at(properties, "answers", "text")
+  const text = properties.text ?? properties.comment ?? at(properties, "answers", "text")
   return typeof text === "string" && text.trim() !== "" ? text : undefined
 }
 const CLIENT = ["page", "screen"] as const
@@ -138,7 +169,8 @@ export const metrics = {
   sessions: {
     kind: "entity",
     title: "Sessions",
-    definition: "Visits: events of a customer's client without a pause of 30 minutes, or with the same session id; counted where they began.",
+    definition:
+      "Visits: events of a customer's client without a pause of 30 minutes, or with the same session id; counted where they began.",
     unit: "count",
     of: "session",
     value: () => 1,
@@ -160,7 +192,13 @@ export const metrics = {
     value: ({ start, end, pages, converted }) => (end - start >= 10_000 || pages >= 2 || converted ? 1 : undefined),
   },
   bounce_rate: formula("Bounce rate", "bounced_sessions ÷ sessions.", "ratio", ["bounced_sessions", "sessions"], ratio),
-  engagement_rate: formula("Engagement rate", "engaged_sessions ÷ sessions.", "ratio", ["engaged_sessions", "sessions"], ratio),
+  engagement_rate: formula(
+    "Engagement rate",
+    "engaged_sessions ÷ sessions.",
+    "ratio",
+    ["engaged_sessions", "sessions"],
+    ratio,
+  ),
   engagement_score: formula(
     "Engagement score",
     "0 to 100: 40 % engagement_rate, 30 % return_rate, 30 % feature_adoption; a part that has no data counts as 0.",
@@ -189,7 +227,13 @@ export const metrics = {
     lineRevenue,
   ),
   refunded_orders: count("Refunded orders", "Order Refunded events.", ["Order Refunded"]),
-  net_revenue: formula("Net revenue", "gross_revenue − refunds.", "money", ["gross_revenue", "refunds"], (gross, back) => exact(gross) - exact(back)),
+  net_revenue: formula(
+    "Net revenue",
+    "gross_revenue − refunds.",
+    "money",
+    ["gross_revenue", "refunds"],
+    (gross, back) => exact(gross) - exact(back),
+  ),
   units: tally(
     "Units",
     "Quantities of the lines of Order Completed.",
@@ -210,7 +254,12 @@ export const metrics = {
   checkouts: count("Checkouts", "Checkout Started events.", ["Checkout Started"]),
   product_views: count("Product views", "Product Viewed events.", ["Product Viewed"]),
   invoices_paid: count("Invoices paid", "Invoice Paid events.", ["Invoice Paid"]),
-  invoiced_revenue: money("Invoiced revenue", "Invoice Paid: amount, in the tenant's currency.", ["Invoice Paid"], ({ properties }) => decimal(properties["amount"])),
+  invoiced_revenue: money(
+    "Invoiced revenue",
+    "Invoice Paid: amount, in the tenant's currency.",
+    ["Invoice Paid"],
+    ({ properties }) => decimal(properties.amount),
+  ),
 
   sign_ups: count("Sign-ups", "Signed Up events.", ["Signed Up"]),
   enrolments: count("Enrolments", "Course Enrolled events.", ["Course Enrolled"]),
@@ -227,7 +276,8 @@ export const metrics = {
   mrr: {
     kind: "entity",
     title: "Monthly recurring revenue",
-    definition: "Sum over active subscriptions of mrr (or amount by its interval as a month), at the end of the period.",
+    definition:
+      "Sum over active subscriptions of mrr (or amount by its interval as a month), at the end of the period.",
     unit: "money",
     of: "move",
     value: ({ mrr }) => mrr,
@@ -236,9 +286,23 @@ export const metrics = {
 
   form_responses: count("Form responses", "Form Submitted events.", ["Form Submitted"]),
   ratings: count("Ratings", "Satisfaction Rated events.", ["Satisfaction Rated"]),
-  rating_sum: tally("Sum of ratings", "Satisfaction Rated: rating.", "rating", ["Satisfaction Rated"], ({ properties }) => decimal(properties["rating"])),
-  satisfaction: formula("Satisfaction", "Mean rating, 1 (worst) to 5 (best).", "rating", ["rating_sum", "ratings"], ratio),
-  texts: tally("Texts", "Events with words to judge.", "count", spoken, (fact) => (textIn(fact) === undefined ? undefined : 1)),
+  rating_sum: tally(
+    "Sum of ratings",
+    "Satisfaction Rated: rating.",
+    "rating",
+    ["Satisfaction Rated"],
+    ({ properties }) => decimal(properties.rating),
+  ),
+  satisfaction: formula(
+    "Satisfaction",
+    "Mean rating, 1 (worst) to 5 (best).",
+    "rating",
+    ["rating_sum", "ratings"],
+    ratio,
+  ),
+  texts: tally("Texts", "Events with words to judge.", "count", spoken, (fact) =>
+    textIn(fact) === undefined ? undefined : 1,
+  ),
   sentiment_sum: tally("Sum of sentiment", "VADER compound of each text.", "score", spoken, (fact) => {
     const text = textIn(fact)
     return text === undefined ? undefined : decimal(sentiment(text))
@@ -260,10 +324,20 @@ export const metrics = {
     on: ["Feature Used"],
     dimensions: ["feature", "plan", "role"],
   },
-  feature_adoption: formula("Feature adoption", "feature_users ÷ active_customers.", "ratio", ["feature_users", "active_customers/total"], ratio),
+  feature_adoption: formula(
+    "Feature adoption",
+    "feature_users ÷ active_customers.",
+    "ratio",
+    ["feature_users", "active_customers/total"],
+    ratio,
+  ),
   role_migrations: count("Role migrations", "Role Migrated events.", ["Role Migrated"]),
-  successful_role_migrations: tally("Successful role migrations", "Role Migrated with success.", "count", ["Role Migrated"], ({ properties }) =>
-    properties["success"] === true ? 1 : undefined,
+  successful_role_migrations: tally(
+    "Successful role migrations",
+    "Role Migrated with success.",
+    "count",
+    ["Role Migrated"],
+    ({ properties }) => (properties.success === true ? 1 : undefined),
   ),
   role_migration_success_rate: formula(
     "Role-migration success rate",
@@ -272,18 +346,35 @@ export const metrics = {
     ["successful_role_migrations", "role_migrations"],
     ratio,
   ),
-  adaptation_days_sum: tally("Sum of adaptation days", "Role Migrated: adaptation_days.", "days", ["Role Migrated"], ({ properties }) => decimal(properties["adaptation_days"])),
-  adapted_roles: tally("Adapted roles", "Role Migrated with adaptation_days.", "count", ["Role Migrated"], ({ properties }) =>
-    decimal(properties["adaptation_days"]) === undefined ? undefined : 1,
+  adaptation_days_sum: tally(
+    "Sum of adaptation days",
+    "Role Migrated: adaptation_days.",
+    "days",
+    ["Role Migrated"],
+    ({ properties }) => decimal(properties.adaptation_days),
   ),
-  adaptation_days: formula("Adaptation days", "Mean adaptation_days of Role Migrated.", "days", ["adaptation_days_sum", "adapted_roles"], ratio),
+  adapted_roles: tally(
+    "Adapted roles",
+    "Role Migrated with adaptation_days.",
+    "count",
+    ["Role Migrated"],
+    ({ properties }) => (decimal(properties.adaptation_days) === undefined ? undefined : 1),
+  ),
+  adaptation_days: formula(
+    "Adaptation days",
+    "Mean adaptation_days of Role Migrated.",
+    "days",
+    ["adaptation_days_sum", "adapted_roles"],
+    ratio,
+  ),
 
   tickets_opened: count("Tickets opened", "Ticket Opened events.", ["Ticket Opened"]),
   tickets_resolved: count("Tickets resolved", "Ticket Resolved events.", ["Ticket Resolved"]),
   resolution_seconds_sum: {
     kind: "entity",
     title: "Sum of resolution times",
-    definition: "Seconds from Ticket Opened to Ticket Resolved, or resolution_seconds where stated; counted when resolved.",
+    definition:
+      "Seconds from Ticket Opened to Ticket Resolved, or resolution_seconds where stated; counted when resolved.",
     unit: "count",
     of: "resolution",
     value: ({ seconds }) => seconds,
@@ -296,15 +387,32 @@ export const metrics = {
     of: "resolution",
     value: () => 1,
   },
-  resolution_hours: formula("Resolution time", "Mean hours from opened to resolved.", "hours", ["resolution_seconds_sum", "timed_resolutions"], (seconds, resolved) => {
-    const mean = ratio(seconds, resolved)
-    return mean === undefined ? undefined : mean / 3600
-  }),
+  resolution_hours: formula(
+    "Resolution time",
+    "Mean hours from opened to resolved.",
+    "hours",
+    ["resolution_seconds_sum", "timed_resolutions"],
+    (seconds, resolved) => {
+      const mean = ratio(seconds, resolved)
+      return mean === undefined ? undefined : mean / 3600
+    },
+  ),
 
   messages: count("Messages", "Message Sent events.", ["Message Sent"]),
   responses: count("Responses", "Response Received events.", ["Response Received"]),
-  tokens: tally("Tokens", "tokens of Message Sent and Response Received.", "count", ["Message Sent", "Response Received"], tokensOf),
-  ai_cost: money("AI cost", "cost of Message Sent and Response Received.", ["Message Sent", "Response Received"], ({ properties }) => decimal(properties["cost"])),
+  tokens: tally(
+    "Tokens",
+    "tokens of Message Sent and Response Received.",
+    "count",
+    ["Message Sent", "Response Received"],
+    tokensOf,
+  ),
+  ai_cost: money(
+    "AI cost",
+    "cost of Message Sent and Response Received.",
+    ["Message Sent", "Response Received"],
+    ({ properties }) => decimal(properties.cost),
+  ),
   cost_per_session: quotient("AI cost per session", "ai_cost ÷ sessions.", ["ai_cost", "sessions"]),
   response_time_p50: quantile(0.5),
   response_time_p95: quantile(0.95),

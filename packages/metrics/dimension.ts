@@ -4,19 +4,20 @@ import { at, type Fact, type Line, textOf } from "./fact.ts"
 export const eventDimensions = {
   source: (fact: Fact) => fact.source,
   country: ({ properties, event, traits }: Fact) =>
-    textOf(properties["country"]) ?? textOf(at(event.context, "location", "country")) ?? textOf(traits["country"]),
+    textOf(properties.country) ?? textOf(at(event.context, "location", "country")) ?? textOf(traits.country),
   page: ({ properties, event }: Fact) =>
     textOf(at(event.context, "page", "path")) ??
-    textOf(properties["path"]) ??
+    textOf(properties.path) ??
     (event.type === "screen" ? textOf(event.event) : undefined),
   channel: ({ properties, event, traits }: Fact) =>
-    textOf(properties["channel"]) ?? textOf(at(event.context, "campaign", "source")) ?? textOf(traits["channel"]),
-  plan: ({ properties, traits }: Fact) => textOf(properties["plan"]) ?? textOf(traits["plan"]),
-  role: ({ properties, traits }: Fact) => textOf(properties["to_role"]) ?? textOf(properties["role"]) ?? textOf(traits["role"]),
-  feature: ({ properties }: Fact) => textOf(properties["feature"]),
-  model: ({ properties }: Fact) => textOf(properties["model"]),
-  device: ({ event }: Fact) => textOf(at(event.context, "device", "type"))?.toLowerCase() ?? agentDevice(at(event.context, "userAgent")),
-  currency: ({ properties }: Fact) => textOf(properties["currency"])?.toUpperCase(),
+    textOf(properties.channel) ?? textOf(at(event.context, "campaign", "source")) ?? textOf(traits.channel),
+  plan: ({ properties, traits }: Fact) => textOf(properties.plan) ?? textOf(traits.plan),
+  role: ({ properties, traits }: Fact) => textOf(properties.to_role) ?? textOf(properties.role) ?? textOf(traits.role),
+  feature: ({ properties }: Fact) => textOf(properties.feature),
+  model: ({ properties }: Fact) => textOf(properties.model),
+  device: ({ event }: Fact) =>
+    textOf(at(event.context, "device", "type"))?.toLowerCase() ?? agentDevice(at(event.context, "userAgent")),
+  currency: ({ properties }: Fact) => textOf(properties.currency)?.toUpperCase(),
 } as const
 
 /** One value a line: a line's revenue and units go to its own product. */

@@ -16,7 +16,12 @@ export type Fact = {
 }
 
 /** A line of an order, or the one product that an event is about. */
-export type Line = { product: string | undefined; category: string | undefined; price: Decimal | undefined; quantity: Decimal }
+export type Line = {
+  product: string | undefined
+  category: string | undefined
+  price: Decimal | undefined
+  quantity: Decimal
+}
 
 const NOTHING: JsonObject = {}
 const NO_LINES: readonly Line[] = []
@@ -25,22 +30,22 @@ const ONE = ofCount(1)
 export function factOf(event: Event, source: string, traits: JsonObject, currency: string): Fact {
   const properties = event.properties ?? NOTHING
   const name = event.type === "track" ? catalogueName(event.event ?? "") : event.type
-  const stated = properties["currency"]
+  const stated = properties.currency
   const home = typeof stated !== "string" || stated.toUpperCase() === currency
   return { event, name, properties, source, traits, home, lines: linesOf(properties) }
 }
 
 function linesOf(properties: JsonObject): readonly Line[] {
-  const products = properties["products"]
+  const products = properties.products
   if (Array.isArray(products)) return products.filter(isObject).map(lineOf)
-  return properties["product_id"] === undefined ? NO_LINES : [lineOf(properties)]
+  return properties.product_id === undefined ? NO_LINES : [lineOf(properties)]
 }
 
 const lineOf = (line: JsonObject): Line => ({
-  product: textOf(line["product_id"]) ?? textOf(line["sku"]),
-  category: textOf(line["category"]),
-  price: decimal(line["price"]),
-  quantity: line["quantity"] === undefined ? ONE : (decimal(line["quantity"]) ?? 0n),
+  product: textOf(line.product_id) ?? textOf(line.sku),
+  category: textOf(line.category),
+  price: decimal(line.price),
+  quantity: line.quantity === undefined ? ONE : (decimal(line.quantity) ?? 0n),
 })
 
 /** What a line earned: its price times its quantity; `undefined` without a price. */
@@ -49,8 +54,8 @@ export const lineRevenue = ({ price, quantity }: Line) => (price === undefined ?
 /** An order's revenue: `revenue`, else `total`, else the sum of its lines. */
 export function orderRevenue({ properties, lines }: Fact): Decimal {
   return (
-    decimal(properties["revenue"]) ??
-    decimal(properties["total"]) ??
+    decimal(properties.revenue) ??
+    decimal(properties.total) ??
     lines.reduce((sum, line) => sum + (lineRevenue(line) ?? 0n), 0n)
   )
 }

@@ -1,9 +1,9 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
 import { decimal } from "#core/decimal.ts"
-import { parseInstant } from "#events/message.ts"
 import type { Json } from "#events/event.ts"
-import { eventDimensions, type Dimension, dimensionNames, isLineDimension, lineDimensions } from "./dimension.ts"
+import { parseInstant } from "#events/message.ts"
+import { type Dimension, dimensionNames, eventDimensions, isLineDimension, lineDimensions } from "./dimension.ts"
 import { at, type Fact } from "./fact.ts"
 
 /** Comparisons of one field with a value. */
@@ -12,7 +12,9 @@ type Operator = (typeof operators)[number]
 
 const scalar = z.union([z.string(), z.number(), z.boolean()])
 /** A dimension, or a path into the event such as `properties.total` or `context.page.url`. */
-const fieldPattern = new RegExp(`^(${dimensionNames.join("|")}|event|type|user_id|anonymous_id|(properties|traits|context)(\\.[^.]+)+)$`)
+const fieldPattern = new RegExp(
+  `^(${dimensionNames.join("|")}|event|type|user_id|anonymous_id|(properties|traits|context)(\\.[^.]+)+)$`,
+)
 
 export type Filter = { and: Filter[] } | { or: Filter[] } | { not: Filter } | Comparison
 export type Comparison = { field: string; op: Operator; value?: z.infer<typeof scalar> | z.infer<typeof scalar>[] }
@@ -22,14 +24,30 @@ const DEEPEST = 8
 
 const comparison = z
   .strictObject({
-    field: z.string().check(z.regex(fieldPattern, `must be a dimension (${dimensionNames.join(", ")}), event, type, user_id, anonymous_id or a path such as properties.total`)),
+    field: z
+      .string()
+      .check(
+        z.regex(
+          fieldPattern,
+          `must be a dimension (${dimensionNames.join(", ")}), event, type, user_id, anonymous_id or a path such as properties.total`,
+        ),
+      ),
     op: z.enum(operators),
     value: z.optional(z.union([scalar, z.array(scalar).check(z.minLength(1), z.maxLength(1000))])),
   })
   .check(
-    z.refine(({ op, value }) => Array.isArray(value) === (op === "in"), { path: ["value"], error: "a list goes with in, and only with in" }),
-    z.refine(({ op, value }) => op === "exists" || value !== undefined, { path: ["value"], error: "is needed with this operator" }),
-    z.refine(({ op, value }) => op !== "exists" || value === undefined || typeof value === "boolean", { path: ["value"], error: "goes with exists as true or false" }),
+    z.refine(({ op, value }) => Array.isArray(value) === (op === "in"), {
+      path: ["value"],
+      error: "a list goes with in, and only with in",
+    }),
+    z.refine(({ op, value }) => op === "exists" || value !== undefined, {
+      path: ["value"],
+      error: "is needed with this operator",
+    }),
+    z.refine(({ op, value }) => op !== "exists" || value === undefined || typeof value === "boolean", {
+      path: ["value"],
+      error: "goes with exists as true or false",
+    }),
   )
 
 /** Conditions that compose: and, or, not, and comparisons. */
@@ -71,15 +89,17 @@ export function matches(filter: Filter, fact: Fact): boolean {
 
 /** An event has one value in a field, or none; in a dimension of lines it has one for each line. */
 function valuesOf(field: string, fact: Fact): Json[] {
-  const found = valueOf(field, fact)
+  const found = fieldOf(field, fact)
   if (Array.isArray(found)) return found
   return found === undefined || found === null ? [] : [found]
 }
 
-function valueOf(field: string, fact: Fact): Json | undefined {
+function fieldOf(field: string, fact: Fact): Json | undefined {
   if (dimensionNames.includes(field as Dimension)) {
     const dimension = field as Dimension
-    return isLineDimension(dimension) ? fact.lines.flatMap((line) => lineDimensions[dimension](line) ?? []) : eventDimensions[dimension](fact)
+    return isLineDimension(dimension)
+      ? fact.lines.flatMap((line) => lineDimensions[dimension](line) ?? [])
+      : eventDimensions[dimension](fact)
   }
   const { event } = fact
   if (field === "event") return event.event

@@ -18,22 +18,43 @@ const described = <T extends z.ZodMiniType>(schema: T, description: string) => s
 /** The one question that everything asks: charts, reports, insights, exports. */
 export const Query = z
   .strictObject({
-    metric: described(z.enum(metricNames as [MetricName, ...MetricName[]], "is not a metric; GET /v1/metrics lists them"), "Name of a metric."),
+    metric: described(
+      z.enum(metricNames as [MetricName, ...MetricName[]], "is not a metric; GET /v1/metrics lists them"),
+      "Name of a metric.",
+    ),
     from: described(z.optional(date), "First day, in the tenant's time zone; 30 days up to `to` if absent."),
     to: described(z.optional(date), "Last day, inclusive; today if absent."),
     grain: described(z._default(z.enum(grains), "day"), "Size of the steps."),
     by: described(z.optional(z.enum(dimensionNames as [string, ...string[]])), "Dimension to split by."),
     where: described(z.optional(Filter), "Only events that match are counted."),
     compare: described(z.optional(z.enum(["previous", "year"])), "Also for the period before, or a year before."),
-    limit: described(z._default(z.int().check(z.gte(1), z.lte(MOST_KEYS)), 100), "How many keys of `by`, the largest first."),
+    limit: described(
+      z._default(z.int().check(z.gte(1), z.lte(MOST_KEYS)), 100),
+      "How many keys of `by`, the largest first.",
+    ),
     asOf: described(
-      z.optional(z.union([z.int().check(z.gte(0)), z.string().check(z.refine((text) => parseInstant(text) !== undefined, { error: "must be an instant such as 2026-01-31T12:00:00Z" }))])),
+      z.optional(
+        z.union([
+          z.int().check(z.gte(0)),
+          z.string().check(
+            z.refine((text) => parseInstant(text) !== undefined, {
+              error: "must be an instant such as 2026-01-31T12:00:00Z",
+            }),
+          ),
+        ]),
+      ),
       "Time travel: a journal position, or an instant.",
     ),
   })
   .check(
-    z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, { path: ["to"], error: "must not be before from" }),
-    z.refine(({ from, to }) => from === undefined || to === undefined || daysBetween(from, to) < MOST_DAYS, { path: ["to"], error: `may be ${MOST_DAYS} days after from` }),
+    z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+      path: ["to"],
+      error: "must not be before from",
+    }),
+    z.refine(({ from, to }) => from === undefined || to === undefined || daysBetween(from, to) < MOST_DAYS, {
+      path: ["to"],
+      error: `may be ${MOST_DAYS} days after from`,
+    }),
     z.refine(({ where }) => isShallow(where), { path: ["where"], error: "nests too deep" }),
   )
 export type QueryInput = z.input<typeof Query>
@@ -49,5 +70,6 @@ export function questionOf(query: z.output<typeof Query>, today: string): Questi
 }
 
 /** Whether a chart by the hour of that range would be too long. */
-export const tooManyHours = ({ grain, from, to }: Question) => grain === "hour" && daysBetween(from, to) >= MOST_HOURLY_DAYS
+export const tooManyHours = ({ grain, from, to }: Question) =>
+  grain === "hour" && daysBetween(from, to) >= MOST_HOURLY_DAYS
 export const mostHourlyDays = MOST_HOURLY_DAYS

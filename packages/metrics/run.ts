@@ -1,9 +1,17 @@
-import { type Decimal, fromText, over, ofCount, toNumber, toText } from "#core/decimal.ts"
+import { type Decimal, fromText, ofCount, over, toNumber, toText } from "#core/decimal.ts"
 import { zoneOf } from "#core/zone.ts"
 import { emptySketch, fromJson, mergeInto, quantile, type Sketch } from "#science/sketch.ts"
 import { type BlockKind, blockKind, type Fragment } from "./block.ts"
 import { type Bucket, bucketsOf, monthOf, previousPeriod, yearBefore } from "./calendar.ts"
-import { type Amount, type Distinct, type Formula, type Metric, type MetricName, metricOf, type Quantile } from "./catalogue.ts"
+import {
+  type Amount,
+  type Distinct,
+  type Formula,
+  type Metric,
+  type MetricName,
+  metricOf,
+  type Quantile,
+} from "./catalogue.ts"
 import { type Dimension, type EventDimension, isLineDimension, NONE, sketchDimensions } from "./dimension.ts"
 import type { Comparison, Filter } from "./filter.ts"
 import type { Question } from "./query.ts"
@@ -39,7 +47,9 @@ export async function run(source: Source, question: Question): Promise<Result & 
 }
 
 const changeOf = (before: Figure, after: Figure) =>
-  before === null || after === null || Number(before) === 0 ? null : rounded((Number(after) - Number(before)) / Math.abs(Number(before)))
+  before === null || after === null || Number(before) === 0
+    ? null
+    : rounded((Number(after) - Number(before)) / Math.abs(Number(before)))
 
 async function measure(source: Source, question: Question): Promise<Result> {
   const metric = metricOf(question.metric)
@@ -107,9 +117,21 @@ async function gridOf(frame: Frame, name: MetricName, by: Dimension | undefined)
   const metric = metricOf(name)
   switch (metric.kind) {
     case "tally":
-      return withRest(frame, name, by, await sums(frame, name, by), by !== undefined && isLineDimension(by) && !metric.line)
+      return withRest(
+        frame,
+        name,
+        by,
+        await sums(frame, name, by),
+        by !== undefined && isLineDimension(by) && !metric.line,
+      )
     case "entity":
-      return withRest(frame, name, by, await (metric.gauge ? levels : sums)(frame, name, by), by !== undefined && isLineDimension(by))
+      return withRest(
+        frame,
+        name,
+        by,
+        await (metric.gauge ? levels : sums)(frame, name, by),
+        by !== undefined && isLineDimension(by),
+      )
     case "distinct":
       return members(frame, name, metric, by)
     case "quantile":
@@ -121,7 +143,9 @@ async function gridOf(frame: Frame, name: MetricName, by: Dimension | undefined)
 
 function fragments(frame: Frame, kind: BlockKind) {
   const { from, to } = frame.question
-  return frame.hourly ? frame.source.fragments(kind, from, to) : frame.source.fragments(kind, monthOf(from), monthOf(to))
+  return frame.hourly
+    ? frame.source.fragments(kind, from, to)
+    : frame.source.fragments(kind, monthOf(from), monthOf(to))
 }
 
 /** Keys whose rows a filter of one dimension keeps; `undefined` keeps all. */
@@ -132,7 +156,12 @@ export function keptBy(where: Filter | undefined): Kept | undefined {
   if (!where || !("op" in where)) return undefined
   const { field, op, value } = where as Comparison
   const values = op === "eq" ? [value] : op === "in" ? (value as unknown[]) : undefined
-  if (!values || isLineDimension(field as Dimension) || !values.every((one) => typeof one === "string" && !Number.isFinite(Number(one)))) return undefined
+  if (
+    !values ||
+    isLineDimension(field as Dimension) ||
+    !values.every((one) => typeof one === "string" && !Number.isFinite(Number(one)))
+  )
+    return undefined
   return { dimension: field as EventDimension, keys: new Set(values as string[]) }
 }
 
@@ -187,23 +216,40 @@ async function levels(frame: Frame, name: string, by: Dimension | undefined): Pr
 }
 
 /** What no key has: the whole less all keys. Not said where one event has several keys. */
-async function withRest(frame: Frame, name: MetricName, by: Dimension | undefined, grid: Grid, overlapping: boolean): Promise<Grid> {
+async function withRest(
+  frame: Frame,
+  name: MetricName,
+  by: Dimension | undefined,
+  grid: Grid,
+  overlapping: boolean,
+): Promise<Grid> {
   if (by === undefined || overlapping) return grid
   const whole = (await gridOf(frame, name, undefined)).get("") ?? frame.empty()
   const rest = frame.empty()
   const less = (all: Amount | undefined, parts: (Amount | undefined)[]) => {
-    const left = parts.reduce<Amount | undefined>((sum, part) => (part === undefined ? sum : plus(sum, negative(part))), all)
+    const left = parts.reduce<Amount | undefined>(
+      (sum, part) => (part === undefined ? sum : plus(sum, negative(part))),
+      all,
+    )
     return left === undefined || left === 0 || left === 0n ? undefined : left
   }
   const rows = [...grid.values()]
-  rest.steps = whole.steps.map((amount, i) => less(amount, rows.map(({ steps }) => steps[i])))
-  rest.total = less(whole.total, rows.map(({ total }) => total))
+  rest.steps = whole.steps.map((amount, i) =>
+    less(
+      amount,
+      rows.map(({ steps }) => steps[i]),
+    ),
+  )
+  rest.total = less(
+    whole.total,
+    rows.map(({ total }) => total),
+  )
   if (rest.total !== undefined || rest.steps.some((step) => step !== undefined)) grid.set(NONE, rest)
   return grid
 }
 
 /** Different members of each step and of the whole period, from the days (or hours) on which each was there. */
-async function members(frame: Frame, name: string, metric: Distinct, by: Dimension | undefined): Promise<Grid> {
+async function members(frame: Frame, name: string, _metric: Distinct, by: Dimension | undefined): Promise<Grid> {
   const kept = by === undefined ? keptBy(frame.question.where) : undefined
   const kind = blockKind("set", by ?? kept?.dimension ?? "")
   const found = await fragments(frame, kind)
@@ -248,7 +294,12 @@ async function quantiles(frame: Frame, { of, q }: Quantile, by: Dimension | unde
       }
     }
   }
-  return new Map([...sketches].map(([key, { steps, total }]) => [key, { steps: steps.map((sketch) => quantile(sketch, q)), total: quantile(total, q) }]))
+  return new Map(
+    [...sketches].map(([key, { steps, total }]) => [
+      key,
+      { steps: steps.map((sketch) => quantile(sketch, q)), total: quantile(total, q) },
+    ]),
+  )
 }
 
 const WHOLE = "/total"
@@ -266,8 +317,12 @@ async function computed(frame: Frame, metric: Formula, by: Dimension | undefined
   const grid: Grid = new Map()
   for (const key of keys) {
     const rows = parts.map(({ whole, grid: part }) => part.get(whole ? "" : key) ?? frame.empty())
-    const of = (amounts: (Amount | undefined)[]) => metric.compute(...amounts.map((amount, i) => orZero(parts[i]!.metric, amount)))
-    grid.set(key, { steps: frame.buckets.map((_, i) => of(rows.map(({ steps }) => steps[i]))), total: of(rows.map(({ total }) => total)) })
+    const of = (amounts: (Amount | undefined)[]) =>
+      metric.compute(...amounts.map((amount, i) => orZero(parts[i]!.metric, amount)))
+    grid.set(key, {
+      steps: frame.buckets.map((_, i) => of(rows.map(({ steps }) => steps[i]))),
+      total: of(rows.map(({ total }) => total)),
+    })
   }
   return grid
 }
@@ -279,7 +334,8 @@ const rowAt = (frame: Frame, grid: Grid, key: string) => {
 }
 
 const read = (value: number | string): Amount => (typeof value === "string" ? fromText(value) : value)
-const plus = (a: Amount | undefined, b: Amount): Amount => (a === undefined ? b : ((a as number) + (b as number)) as Amount)
+const plus = (a: Amount | undefined, b: Amount): Amount =>
+  a === undefined ? b : (((a as number) + (b as number)) as Amount)
 const negative = (amount: Amount): Amount => -amount as Amount
 const order = (a: Amount, b: Amount) => {
   const [x, y] = [typeof a === "bigint" ? toNumber(a) : a, typeof b === "bigint" ? toNumber(b) : b]
@@ -309,7 +365,8 @@ const places = new Map<string, number>()
 function currencyPlaces(currency: string) {
   const known = places.get(currency)
   if (known !== undefined) return known
-  const found = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2
+  const found =
+    new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2
   places.set(currency, found)
   return found
 }
@@ -323,7 +380,8 @@ export function answeredByViews(question: Question): boolean {
       if (!kept) return false
       return metric.kind === "tally" || (metric.kind === "distinct" && metric.dimensions.includes(kept.dimension))
     }
-    if (question.grain === "hour" && (by !== undefined || metric.kind === "distinct" || metric.kind === "quantile")) return false
+    if (question.grain === "hour" && (by !== undefined || metric.kind === "distinct" || metric.kind === "quantile"))
+      return false
     if (question.grain === "hour" && metric.kind === "entity" && metric.gauge) return false
     if (by === undefined) return true
     if (metric.kind === "distinct") return metric.dimensions.includes(by as EventDimension)
@@ -335,5 +393,7 @@ export function answeredByViews(question: Question): boolean {
 /** The metrics that a metric is made of. */
 export function parts(name: MetricName): Metric[] {
   const metric = metricOf(name)
-  return metric.kind === "formula" ? metric.from.flatMap((part) => parts(part.replace(WHOLE, "") as MetricName)) : [metric]
+  return metric.kind === "formula"
+    ? metric.from.flatMap((part) => parts(part.replace(WHOLE, "") as MetricName))
+    : [metric]
 }

@@ -46,7 +46,8 @@ export async function accept(needs: Needs, request: Request): Promise<Accepted> 
   const receivedAt = await claimed(needs, request)
   let made = 0
   const seed = request.idempotencyKey ?? request.deliveryId
-  const messageId = () => (seed === undefined ? `octant-${needs.nonce()}` : `octant-${shortHash(`${seed}\u001f${made++}`)}`)
+  const messageId = () =>
+    seed === undefined ? `octant-${needs.nonce()}` : `octant-${shortHash(`${seed}\u001f${made++}`)}`
   const events: Event[] = []
   const lines: string[] = []
   const rejected: Rejection[] = []
@@ -69,14 +70,24 @@ export async function accept(needs: Needs, request: Request): Promise<Accepted> 
     ...(rejected.length > 0 ? { rejected: rejected.map(({ index, code }) => ({ index, code })) } : {}),
   }
   if (records.length > 0) await needs.enqueue(messagesOf(request.tenant, head, lines))
-  return { batchId, accepted: events.length, quarantined: events.filter(({ quarantine }) => quarantine).length, rejected }
+  return {
+    batchId,
+    accepted: events.length,
+    quarantined: events.filter(({ quarantine }) => quarantine).length,
+    rejected,
+  }
 }
 
 /** The id of the vendor, of the client, or of the messages themselves. */
 function derivedId(idempotencyKey: string | undefined, events: readonly Event[], nonce: () => string) {
   if (idempotencyKey !== undefined) return `key-${shortHash(idempotencyKey)}`
   if (events.length === 0) return `none-${nonce()}`
-  return `ids-${shortHash(events.map(({ id }) => id).sort().join("\u001f"))}`
+  return `ids-${shortHash(
+    events
+      .map(({ id }) => id)
+      .sort()
+      .join("\u001f"),
+  )}`
 }
 
 /**
@@ -87,17 +98,21 @@ async function claimed({ clock, table }: Needs, { tenant, idempotencyKey, record
   const now = clock()
   if (idempotencyKey === undefined) return now
   if (!/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
-    throw new Fault("invalid_request", "an Idempotency-Key has 1 to 255 visible ASCII characters", { field: "Idempotency-Key" })
+    throw new Fault("invalid_request", "an Idempotency-Key has 1 to 255 visible ASCII characters", {
+      field: "Idempotency-Key",
+    })
   }
   const body = sha256(JSON.stringify(records))
   const key = keys.claim(tenant, idempotencyKey)
   const ttl = Math.ceil(now / SECOND) + (CLAIM_DAYS * DAY) / SECOND
   if (await table.put({ ...key, body, at: now, ttl }, "absent")) return now
   const claim = await table.get(key)
-  if (claim && claim["body"] !== body) {
-    throw new Fault("idempotency_conflict", "this Idempotency-Key was used with another body; send a new key", { field: "Idempotency-Key" })
+  if (claim && claim.body !== body) {
+    throw new Fault("idempotency_conflict", "this Idempotency-Key was used with another body; send a new key", {
+      field: "Idempotency-Key",
+    })
   }
-  return Number(claim?.["at"] ?? now)
+  return Number(claim?.at ?? now)
 }
 
 /** A batch as messages that each fit into the queue and into an entry; they are the same whenever the batch is. */
@@ -121,7 +136,13 @@ function messagesOf(tenant: TenantId, head: BatchHead, lines: readonly string[])
 const messageOf = (tenant: TenantId, body: Buffer) => `1 ${tenant} ${body.toString("base64")}`
 
 export const toMessage = (tenant: TenantId, { events, ...head }: Batch) =>
-  messageOf(tenant, packLines(head, events.map((event) => JSON.stringify(event))))
+  messageOf(
+    tenant,
+    packLines(
+      head,
+      events.map((event) => JSON.stringify(event)),
+    ),
+  )
 
 /** The batches of a message; throws on a version, a tenant or bytes that are not ours. */
 export function fromMessage(message: string): { tenant: TenantId; batches: Batch[] } {

@@ -1,5 +1,6 @@
+import type * as z from "zod/mini"
 import { Fault } from "#core/fault.ts"
-import { zoneOf, addDays } from "#core/zone.ts"
+import { addDays, zoneOf } from "#core/zone.ts"
 import { parseInstant } from "#events/message.ts"
 import type { Dimension } from "#metrics/dimension.ts"
 import { fieldsOf, matches } from "#metrics/filter.ts"
@@ -7,7 +8,6 @@ import { mostHourlyDays, type Query, type Question, questionOf, tooManyHours } f
 import { answeredByViews, type Compared, parts, type Result, run } from "#metrics/run.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { ask, type Reading, type ReadNeeds, readMemory, recount } from "./reading.ts"
-import type * as z from "zod/mini"
 
 /** A result with what was asked, and the position of the journal at which it is exact. */
 export type Answer = Result & {
@@ -27,7 +27,9 @@ export function answer(needs: ReadNeeds, tenant: TenantId, query: z.output<typeo
     const today = zoneOf(now.zone).place(needs.clock()).day
     const question = questionOf(query, today)
     if (tooManyHours(question)) {
-      throw new Fault("invalid_request", `by the hour, up to ${mostHourlyDays} days can be asked at once`, { field: "to" })
+      throw new Fault("invalid_request", `by the hour, up to ${mostHourlyDays} days can be asked at once`, {
+        field: "to",
+      })
     }
     const reading = await readingFor(needs, tenant, now, question)
     const { position, at } = reading
@@ -47,11 +49,22 @@ async function readingFor(needs: ReadNeeds, tenant: TenantId, now: Reading, ques
     currency: now.currency,
     to,
     ...(where && !byViews ? { filter: (fact) => matches(where, fact) } : {}),
-    ...(byViews ? {} : { detail: { hourly: question.grain === "hour", ...(question.by ? { dimension: question.by as Dimension } : {}) } }),
+    ...(byViews
+      ? {}
+      : {
+          detail: {
+            hourly: question.grain === "hour",
+            ...(question.by ? { dimension: question.by as Dimension } : {}),
+          },
+        }),
     ...(dependsOnDatesAlone(question) ? { between: readDates(question) } : {}),
     onProgress: (events) => {
       if (events > MOST_READ) {
-        throw new Fault("query_too_large", `this question would read more than ${MOST_READ} events; ask for fewer days, or without where`, { field: "where" })
+        throw new Fault(
+          "query_too_large",
+          `this question would read more than ${MOST_READ} events; ask for fewer days, or without where`,
+          { field: "where" },
+        )
       }
     },
   })
@@ -59,19 +72,29 @@ async function readingFor(needs: ReadNeeds, tenant: TenantId, now: Reading, ques
 }
 
 /** Fields that an event answers for itself; the others may be the customer's, known from earlier events. */
-const ownFields = /^(source|page|feature|model|device|currency|product|category|event|type|user_id|anonymous_id|(properties|context)\..*)$/
+const ownFields =
+  /^(source|page|feature|model|device|currency|product|category|event|type|user_id|anonymous_id|(properties|context)\..*)$/
 
 /** Sums over events need only those of the asked days; customers' histories and identities need all before them. */
 function dependsOnDatesAlone({ metric, where, by, compare }: Question): boolean {
   const fields = [...(where ? fieldsOf(where) : []), ...(by ? [by] : [])]
-  return compare === undefined && fields.every((field) => ownFields.test(field)) && parts(metric).every(({ kind }) => kind === "tally" || kind === "quantile")
+  return (
+    compare === undefined &&
+    fields.every((field) => ownFields.test(field)) &&
+    parts(metric).every(({ kind }) => kind === "tally" || kind === "quantile")
+  )
 }
 
 /** The asked days in UTC: a local day reaches into the days around it, and so may copies of its events. */
 const readDates = ({ from, to }: Question) => ({ from: addDays(from, -2), to: addDays(to, 2) })
 
 /** The last position at an instant, or the position itself; not beyond the present. */
-async function positionAsOf({ table }: ReadNeeds, tenant: TenantId, asOf: number | string, present: number): Promise<number> {
+async function positionAsOf(
+  { table }: ReadNeeds,
+  tenant: TenantId,
+  asOf: number | string,
+  present: number,
+): Promise<number> {
   if (typeof asOf === "number") {
     if (asOf > present) throw new Fault("invalid_request", `the journal's position is ${present}`, { field: "asOf" })
     return asOf
@@ -81,7 +104,7 @@ async function positionAsOf({ table }: ReadNeeds, tenant: TenantId, asOf: number
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
     const entry = await table.get(keys.entry(tenant, middle))
-    if (entry && Date.parse(String(entry["at"])) <= instant) low = middle
+    if (entry && Date.parse(String(entry.at)) <= instant) low = middle
     else high = middle - 1
   }
   return low

@@ -39,7 +39,11 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
   const appendTenant = async ([tenant, carried]: [TenantId, Carried[]]) => {
     for (const group of groupsOf(carried)) {
       try {
-        const { events } = await append(needs, tenant, group.flatMap(({ batches }) => batches))
+        const { events } = await append(
+          needs,
+          tenant,
+          group.flatMap(({ batches }) => batches),
+        )
         for (const { index } of group) outcomes[index] = "done"
         const before = events - group.reduce((sum, one) => sum + one.events, 0)
         const step = Math.floor(events / FOLD_EVERY)

@@ -46,13 +46,27 @@ export type Customer = {
   spilled?: number
 }
 
-type StoredSession = { key?: string; start: number; end: number; events: number; pages: number; converted?: true; dims: Dims }
+type StoredSession = {
+  key?: string
+  start: number
+  end: number
+  events: number
+  pages: number
+  converted?: true
+  dims: Dims
+}
 /** A turn of a subscription: `mrr` as decimal text, or "ended". */
 type Turn = { at: number; plan?: string; mrr?: string; ended?: true; dims: Dims }
 type Ticket = { opened?: number; resolved?: number; stated?: string; dims?: Dims }
 
 /** An entity of a customer that was there before (and is taken back), is there after, or was changed where it stands. */
-export type Give = <E extends EntityName>(entity: E, before: Entities[E] | undefined, after: Entities[E] | undefined, at: number, dims: Dims) => void
+export type Give = <E extends EntityName>(
+  entity: E,
+  before: Entities[E] | undefined,
+  after: Entities[E] | undefined,
+  at: number,
+  dims: Dims,
+) => void
 
 /** A pause that ends a session (the field's usual definition). */
 const PAUSE_MS = 30 * MINUTE
@@ -99,7 +113,10 @@ export function take(customer: Customer, fact: Fact, ms: number, dims: Dims, giv
     case "Order Completed": {
       customer.orders++
       if (fact.home) customer.revenue = plus(customer.revenue, orderRevenue(fact))
-      customer.units = plus(customer.units, fact.lines.reduce((sum, { quantity }) => sum + quantity, 0n))
+      customer.units = plus(
+        customer.units,
+        fact.lines.reduce((sum, { quantity }) => sum + quantity, 0n),
+      )
       customer.firstOrder = Math.min(customer.firstOrder ?? ms, ms)
       customer.lastOrder = Math.max(customer.lastOrder ?? ms, ms)
       break
@@ -192,8 +209,9 @@ const CONVERSIONS = new Set<string | undefined>(["Order Completed", "Signed Up",
 
 function visit(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Give) {
   const { event } = fact
-  const key = textOf(at(event.context, "sessionId")) ?? textOf(fact.properties["session_id"])
-  const client = event.type === "page" || event.type === "screen" || (event.type === "track" && event.anonymousId !== undefined)
+  const key = textOf(at(event.context, "sessionId")) ?? textOf(fact.properties.session_id)
+  const client =
+    event.type === "page" || event.type === "screen" || (event.type === "track" && event.anonymousId !== undefined)
   if (key === undefined && !client) return
   const touching = customer.sessions.filter((session) =>
     key === undefined
@@ -259,13 +277,20 @@ function keepSessions(customer: Customer, session: StoredSession) {
   if (customer.sessions.length > OPEN_SESSIONS) customer.sessions.shift()
 }
 
-const whole = ({ start, end, events, pages, converted }: StoredSession) => ({ start, end, events, pages, converted: converted === true })
-const takeSession = (session: StoredSession, give: Give) => give("session", whole(session), undefined, session.start, session.dims)
+const whole = ({ start, end, events, pages, converted }: StoredSession) => ({
+  start,
+  end,
+  events,
+  pages,
+  converted: converted === true,
+})
+const takeSession = (session: StoredSession, give: Give) =>
+  give("session", whole(session), undefined, session.start, session.dims)
 
 function subscribe(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Give) {
-  const id = textOf(fact.properties["subscription_id"])
+  const id = textOf(fact.properties.subscription_id)
   if (id === undefined) return
-  const plan = textOf(fact.properties["plan"])
+  const plan = textOf(fact.properties.plan)
   const mrr = fact.home ? monthly(fact) : 0n
   const ended = fact.name === "Subscription Cancelled"
   const price = ended ? { ended: true as const } : mrr === undefined ? {} : { mrr: toText(mrr) }
@@ -286,10 +311,10 @@ function turn(customer: Customer, id: string, more: Turn[], give: Give) {
 const CENTS = 2
 
 function monthly({ properties }: Fact): Decimal | undefined {
-  const mrr = decimal(properties["mrr"])
-  const amount = decimal(properties["amount"])
+  const mrr = decimal(properties.mrr)
+  const amount = decimal(properties.amount)
   if (mrr !== undefined || amount === undefined) return mrr
-  const interval = properties["interval"]
+  const interval = properties.interval
   if (interval === "year") return over(amount, ofCount(12), CENTS)
   if (interval === "week") return over(amount * 52n, ofCount(12), CENTS)
   if (interval === "day") return over(amount * 365n, ofCount(12), CENTS)
@@ -298,7 +323,8 @@ function monthly({ properties }: Fact): Decimal | undefined {
 
 /** Each turn adds to a plan what it has more than the turn before, and takes from a plan that was left. */
 function giveMoves(turns: Turn[], sign: 1 | -1, give: Give) {
-  const move = (value: Entities["move"], dims: Dims) => give("move", sign === 1 ? undefined : value, sign === 1 ? value : undefined, value.at, dims)
+  const move = (value: Entities["move"], dims: Dims) =>
+    give("move", sign === 1 ? undefined : value, sign === 1 ? value : undefined, value.at, dims)
   let active = false
   let plan: string | undefined
   let mrr = 0n
@@ -318,9 +344,9 @@ function giveMoves(turns: Turn[], sign: 1 | -1, give: Give) {
 }
 
 function treat(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Give) {
-  const id = textOf(fact.properties["ticket_id"])
+  const id = textOf(fact.properties.ticket_id)
   if (id === undefined) return
-  const stated = decimal(fact.properties["resolution_seconds"])
+  const stated = decimal(fact.properties.resolution_seconds)
   if (fact.name === "Ticket Opened") {
     customer.ticketsOpened++
     settle(customer, id, (before) => ({ ...before, opened: Math.min(before?.opened ?? ms, ms) }), give)
@@ -337,7 +363,9 @@ function settle(customer: Customer, id: string, change: (before: Ticket | undefi
   const after = change(before)
   giveResolution(before, -1, give)
   giveResolution(after, 1, give)
-  customer.tickets = [...customer.tickets.filter(([other]) => other !== id), [id, after] as [string, Ticket]].slice(-OPEN_TICKETS)
+  customer.tickets = [...customer.tickets.filter(([other]) => other !== id), [id, after] as [string, Ticket]].slice(
+    -OPEN_TICKETS,
+  )
 }
 
 function giveResolution(ticket: Ticket | undefined, sign: 1 | -1, give: Give) {

@@ -1,14 +1,32 @@
 import { shortHash } from "#core/hash.ts"
 import { addDays, type Place } from "#core/zone.ts"
 import type { Batch, Event } from "#events/event.ts"
-import { type Amount, type Distinct, type Entity, type Metric, metrics, sketches, type Tally } from "#metrics/catalogue.ts"
-import { type Dimension, type Dims, dimsOf, type EventDimension, isLineDimension, type LineDimension, lineDimensionNames, lineDimensions, sketchDimensions } from "#metrics/dimension.ts"
+import {
+  type Amount,
+  type Distinct,
+  type Entity,
+  type Metric,
+  metrics,
+  sketches,
+  type Tally,
+} from "#metrics/catalogue.ts"
+import {
+  type Dimension,
+  type Dims,
+  dimsOf,
+  type EventDimension,
+  isLineDimension,
+  type LineDimension,
+  lineDimensionNames,
+  lineDimensions,
+  sketchDimensions,
+} from "#metrics/dimension.ts"
 import type { Entities, EntityName } from "#metrics/entity.ts"
 import { type Fact, factOf } from "#metrics/fact.ts"
 import { addTo, emptySketch, TOO_LARGE } from "#science/sketch.ts"
 import type { Entry } from "#store/journal.ts"
 import { absorb, type Customer, type Give, learn, newCustomer, RECENT_ENTRIES, take } from "./customer.ts"
-import { type Amounts, getOr, type Memory, rootOf, sum, type Tallied } from "./memory.ts"
+import { type Amounts, getOr, type Memory, mapAt, rootOf, sum, type Tallied } from "./memory.ts"
 
 /**
  * The fold: every number is what this makes of the journal. The same function folds live, shows the tail of a read,
@@ -90,7 +108,13 @@ function isNew(memory: Memory, id: string, days: readonly string[]) {
   return true
 }
 
-function foldEvent(memory: Memory, event: Event, source: string, position: number, filter: ((fact: Fact) => boolean) | undefined) {
+function foldEvent(
+  memory: Memory,
+  event: Event,
+  source: string,
+  position: number,
+  filter: ((fact: Fact) => boolean) | undefined,
+) {
   const give: Give = (entity, before, after, ms, dims) => giveEntity(memory, entity, before, after, ms, dims)
   const customer = identify(memory, event, give)
   const ms = Date.parse(event.at)
@@ -116,7 +140,8 @@ function foldEvent(memory: Memory, event: Event, source: string, position: numbe
     if (value === undefined || value < 0 || value >= TOO_LARGE) continue
     const when = stamp(memory, place)
     addTo(sketchAt(memory, name, "", "", when), value)
-    for (const [dimension, key] of keysOf(memory, sketchDimensions, fact, dims)) addTo(sketchAt(memory, name, dimension, key, when), value)
+    for (const [dimension, key] of keysOf(memory, sketchDimensions, fact, dims))
+      addTo(sketchAt(memory, name, dimension, key, when), value)
   }
 }
 
@@ -138,7 +163,9 @@ const everyEvent = listeningTo(undefined)
 const listening = new Map(
   [
     ...new Set(
-      [...Object.values<Metric>(metrics), ...Object.values(sketches)].flatMap((rule): readonly string[] => ("on" in rule ? rule.on : [])),
+      [...Object.values<Metric>(metrics), ...Object.values(sketches)].flatMap((rule): readonly string[] =>
+        "on" in rule ? rule.on : [],
+      ),
     ),
   ].map((name) => [name, listeningTo(name)]),
 )
@@ -159,14 +186,24 @@ const entityMetrics = Map.groupBy(
 )
 
 /** What an entity gives to its metrics: the difference of what it gave before and gives now. */
-function giveEntity<E extends EntityName>(memory: Memory, entity: E, before: Entities[E] | undefined, after: Entities[E] | undefined, ms: number, dims: Dims) {
+function giveEntity<E extends EntityName>(
+  memory: Memory,
+  entity: E,
+  before: Entities[E] | undefined,
+  after: Entities[E] | undefined,
+  ms: number,
+  dims: Dims,
+) {
   let targets: Amounts[] | undefined
   for (const [name, metric] of entityMetrics.get(entity) ?? []) {
     const value = (metric as { value: (entity: Entities[E]) => Amount | undefined }).value
     const given = (before && value(before)) || undefined
     const gives = (after && value(after)) || undefined
     if (given === gives) continue
-    const difference = sum(given === undefined ? undefined : (-given as Amount), gives ?? ((typeof given === "bigint" ? 0n : 0) as Amount))
+    const difference = sum(
+      given === undefined ? undefined : (-given as Amount),
+      gives ?? ((typeof given === "bigint" ? 0n : 0) as Amount),
+    )
     targets ??= targetsOf(memory, dims, memory.zone.place(ms))
     for (const amounts of targets) amounts.set(name, sum(amounts.get(name), difference))
   }
@@ -180,23 +217,10 @@ function targetsOf(memory: Memory, dims: Dims, place: Place): Amounts[] {
   return targets
 }
 
-function hourAt(memory: Memory, { day, hour }: Place): Amounts {
-  let hours = memory.hours.get(day)
-  if (!hours) memory.hours.set(day, (hours = new Map()))
-  let amounts = hours.get(hour)
-  if (!amounts) hours.set(hour, (amounts = new Map()))
-  return amounts
-}
+const hourAt = (memory: Memory, { day, hour }: Place): Amounts => mapAt(mapAt(memory.hours, day), hour)
 
-function keyAt(memory: Memory, dimension: string, key: string, when: string): Amounts {
-  let keys = memory.breakdowns.get(dimension)
-  if (!keys) memory.breakdowns.set(dimension, (keys = new Map()))
-  let stamps = keys.get(key)
-  if (!stamps) keys.set(key, (stamps = new Map()))
-  let amounts = stamps.get(when)
-  if (!amounts) stamps.set(when, (amounts = new Map()))
-  return amounts
-}
+const keyAt = (memory: Memory, dimension: string, key: string, when: string): Amounts =>
+  mapAt(mapAt(mapAt(memory.breakdowns, dimension), key), when)
 
 function tallyLines(memory: Memory, name: string, metric: Tally, amount: Amount, fact: Fact, place: Place) {
   const when = stamp(memory, place)
@@ -221,34 +245,82 @@ function lineParts(fact: Fact, dimension: LineDimension, metric: Tally, amount: 
 }
 
 const sketchAt = (memory: Memory, name: string, dimension: string, key: string, when: string) =>
-  getOr(getOr(getOr(getOr(memory.sketches, name, () => new Map()), dimension, () => new Map()), key, () => new Map()), when, emptySketch)
+  getOr(
+    getOr(
+      getOr(
+        getOr(memory.sketches, name, () => new Map()),
+        dimension,
+        () => new Map(),
+      ),
+      key,
+      () => new Map(),
+    ),
+    when,
+    emptySketch,
+  )
 
-const stamp = ({ detail }: Memory, { day, hour }: Place) => (detail.hourly ? `${day}T${String(hour).padStart(2, "0")}` : day)
+const stamp = ({ detail }: Memory, { day, hour }: Place) =>
+  detail.hourly ? `${day}T${String(hour).padStart(2, "0")}` : day
 
 /** The keys that an event has in the dimensions that something is kept by, and in the one asked for besides. */
 function keysOf({ detail }: Memory, kept: readonly EventDimension[], fact: Fact, dims: Dims): [Dimension, string][] {
-  const keys = kept.flatMap((dimension): [Dimension, string][] => (dims[dimension] === undefined ? [] : [[dimension, dims[dimension]]]))
+  const keys = kept.flatMap((dimension): [Dimension, string][] =>
+    dims[dimension] === undefined ? [] : [[dimension, dims[dimension]]],
+  )
   const more = detail.dimension
   if (more === undefined || kept.includes(more as EventDimension)) return keys
   if (isLineDimension(more)) {
     const values = new Set(fact.lines.map((line) => lineDimensions[more](line)))
-    return [...keys, ...[...values].flatMap((value): [Dimension, string][] => (value === undefined ? [] : [[more, value]]))]
+    return [
+      ...keys,
+      ...[...values].flatMap((value): [Dimension, string][] => (value === undefined ? [] : [[more, value]])),
+    ]
   }
   return dims[more] === undefined ? keys : [...keys, [more, dims[more]]]
 }
 
 /** Sets a customer's bit for a day, for the whole and for each dimension that the set is kept by. */
-function note(memory: Memory, name: string, metric: Distinct, ordinal: number, fact: Fact, dims: Dims, { day, hour }: Place) {
+function note(
+  memory: Memory,
+  name: string,
+  metric: Distinct,
+  ordinal: number,
+  fact: Fact,
+  dims: Dims,
+  { day, hour }: Place,
+) {
   const [period, slot] = memory.detail.hourly ? [day, hour] : [day.slice(0, 7), Number(day.slice(8)) - 1]
   const dimensions = getOr(memory.sets, name, () => new Map())
-  setBit(getOr(dimensions, "", () => new Map()), "", period, ordinal, 1 << slot)
+  setBit(
+    getOr(dimensions, "", () => new Map()),
+    "",
+    period,
+    ordinal,
+    1 << slot,
+  )
   for (const [dimension, key] of keysOf(memory, metric.dimensions, fact, dims)) {
-    setBit(getOr(dimensions, dimension, () => new Map()), key, period, ordinal, 1 << slot)
+    setBit(
+      getOr(dimensions, dimension, () => new Map()),
+      key,
+      period,
+      ordinal,
+      1 << slot,
+    )
   }
 }
 
-function setBit(keys: Map<string, Map<string, Map<number, number>>>, key: string, month: string, ordinal: number, bit: number) {
-  const members = getOr(getOr(keys, key, () => new Map()), month, () => new Map<number, number>())
+function setBit(
+  keys: Map<string, Map<string, Map<number, number>>>,
+  key: string,
+  month: string,
+  ordinal: number,
+  bit: number,
+) {
+  const members = getOr(
+    getOr(keys, key, () => new Map()),
+    month,
+    () => new Map<number, number>(),
+  )
   members.set(ordinal, (members.get(ordinal) ?? 0) | bit)
 }
 

@@ -1,5 +1,13 @@
 import type { Clock } from "#core/clock.ts"
-import { addBlocks, blockKind, type BlockKind, fromStored, type Fragment, renameMembers, toStored } from "#metrics/block.ts"
+import {
+  addBlocks,
+  type BlockKind,
+  blockKind,
+  type Fragment,
+  fromStored,
+  renameMembers,
+  toStored,
+} from "#metrics/block.ts"
 import { type Distinct, type Metric, metrics } from "#metrics/catalogue.ts"
 import { type Entry, entriesAfter } from "#store/journal.ts"
 import { keys, seenKey, type TenantId, timelineKey } from "#store/keys.ts"
@@ -117,7 +125,10 @@ async function addedBlocks(tenant: TenantId, snapshot: Snapshot, memory: Memory)
   const { generation } = snapshot.head
   const fragments = [...fragmentsOf(memory), ...renamedSets(memory)]
   const names = Map.groupBy(fragments, ({ kind, sk }) => `${kind}|${sk}`)
-  const wanted = [...names.values()].map(([first]) => ({ pk: keys.block(tenant, generation, first!.kind), sk: first!.sk }))
+  const wanted = [...names.values()].map(([first]) => ({
+    pk: keys.block(tenant, generation, first!.kind),
+    sk: first!.sk,
+  }))
   const stored = new Map((await snapshot.get(wanted)).map(({ pk, sk, value }) => [`${pk}|${sk}`, fromStored(value)]))
   const rename = renaming(memory)
   return [...names.values()].flatMap((parts) => {
@@ -142,7 +153,9 @@ function renamedSets(memory: Memory): Fragment[] {
 /** The month after: `2026-12` → `2027-01`. */
 export const nextMonth = (month: string) => {
   const [year, index] = [Number(month.slice(0, 4)), Number(month.slice(5))]
-  return index === 12 ? `${String(year + 1).padStart(4, "0")}-01` : `${month.slice(0, 4)}-${String(index + 1).padStart(2, "0")}`
+  return index === 12
+    ? `${String(year + 1).padStart(4, "0")}-01`
+    : `${month.slice(0, 4)}-${String(index + 1).padStart(2, "0")}`
 }
 
 export const setKinds: BlockKind[] = [

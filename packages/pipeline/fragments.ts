@@ -1,5 +1,5 @@
 import { type Decimal, toText } from "#core/decimal.ts"
-import { type BlockKind, blockKind, type Block, type Cell, flat, type Fragment, renameMembers } from "#metrics/block.ts"
+import { type Block, type BlockKind, blockKind, type Cell, type Fragment, flat, renameMembers } from "#metrics/block.ts"
 import type { Amount } from "#metrics/catalogue.ts"
 import { toJson } from "#science/sketch.ts"
 import { getOr, type Memory } from "./memory.ts"
@@ -11,10 +11,17 @@ const placed = (stamp: string): [sk: string, slot: number] =>
 
 /** All that a memory has counted, as blocks. */
 export function fragmentsOf(memory: Memory): Fragment[] {
-  const cells = new Map<string, { kind: BlockKind; sk: string; rows: Map<string, Map<string, [number, Cell[number]][]>> }>()
+  const cells = new Map<
+    string,
+    { kind: BlockKind; sk: string; rows: Map<string, Map<string, [number, Cell[number]][]>> }
+  >()
   const put = (kind: BlockKind, sk: string, row: string, column: string, slot: number, value: Cell[number]) => {
     const { rows } = getOr(cells, `${kind}|${sk}`, () => ({ kind, sk, rows: new Map() }))
-    getOr(getOr(rows, row, () => new Map()), column, () => [] as [number, Cell[number]][]).push([slot, value])
+    getOr(
+      getOr(rows, row, () => new Map()),
+      column,
+      () => [] as [number, Cell[number]][],
+    ).push([slot, value])
   }
   for (const [day, hours] of memory.hours) {
     const totals = new Map<string, Amount>()
@@ -25,7 +32,8 @@ export function fragmentsOf(memory: Memory): Fragment[] {
         totals.set(metric, (before === undefined ? amount : (before as number) + (amount as number)) as Amount)
       }
     }
-    for (const [metric, amount] of totals) put("days", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
+    for (const [metric, amount] of totals)
+      put("days", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
   }
   for (const [dimension, keys] of memory.breakdowns) {
     const kind = blockKind("by", dimension)
@@ -48,14 +56,16 @@ export function fragmentsOf(memory: Memory): Fragment[] {
     for (const [dimension, keys] of dimensions) {
       const kind = blockKind("set", dimension)
       for (const [key, periods] of keys) {
-        for (const [sk, members] of periods) for (const [ordinal, bits] of members) put(kind, sk, name, key, ordinal, bits)
+        for (const [sk, members] of periods)
+          for (const [ordinal, bits] of members) put(kind, sk, name, key, ordinal, bits)
       }
     }
   }
   for (const [hour, sources] of memory.ledger) {
     for (const [source, { received, counted, duplicate, rejected, quarantined }] of sources) {
       const columns = [received, counted, duplicate, rejected, quarantined]
-      for (const [slot, count] of columns.entries()) put("ledger", hour.slice(0, 10), hour.slice(11), source, slot, count)
+      for (const [slot, count] of columns.entries())
+        put("ledger", hour.slice(0, 10), hour.slice(11), source, slot, count)
     }
   }
   const rename = renaming(memory)
@@ -69,7 +79,9 @@ export function fragmentsOf(memory: Memory): Fragment[] {
 function blockOf(rows: Map<string, Map<string, [number, Cell[number]][]>>): Block {
   const block: Block = new Map()
   for (const [row, columns] of rows) {
-    const cells = [...columns].map(([column, pairs]): [string, Cell] => [column, flat(pairs)]).filter(([, cell]) => cell.length > 0)
+    const cells = [...columns]
+      .map(([column, pairs]): [string, Cell] => [column, flat(pairs)])
+      .filter(([, cell]) => cell.length > 0)
     if (cells.length > 0) block.set(row, new Map(cells))
   }
   return block

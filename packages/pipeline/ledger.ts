@@ -6,7 +6,11 @@ import type { Reading } from "./reading.ts"
 export type LedgerRow = Tallied & { hour: string; source: string; balanced: boolean }
 
 /** The conservation ledger: received = counted + duplicate + rejected + quarantined, for each source and hour. */
-export async function ledger(reading: Reading, from: string, to: string): Promise<{ rows: LedgerRow[]; total: Tallied & { balanced: boolean } }> {
+export async function ledger(
+  reading: Reading,
+  from: string,
+  to: string,
+): Promise<{ rows: LedgerRow[]; total: Tallied & { balanced: boolean } }> {
   const sums = new Map<string, number[]>()
   for (const { sk, block } of await reading.fragments("ledger", from, to)) {
     for (const [hour, sources] of block) {
@@ -21,12 +25,22 @@ export async function ledger(reading: Reading, from: string, to: string): Promis
   const rows = [...sums]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, row]) => ({ hour: key.split("\u001f")[0]!, source: key.split("\u001f")[1]!, ...balanced(row) }))
-  const total = rows.reduce((sum, row) => [row.received, row.counted, row.duplicate, row.rejected, row.quarantined].map((n, i) => n + sum[i]!), [0, 0, 0, 0, 0])
+  const total = rows.reduce(
+    (sum, row) => [row.received, row.counted, row.duplicate, row.rejected, row.quarantined].map((n, i) => n + sum[i]!),
+    [0, 0, 0, 0, 0],
+  )
   return { rows, total: balanced(total) }
 }
 
 function balanced([received = 0, counted = 0, duplicate = 0, rejected = 0, quarantined = 0]: number[]) {
-  return { received, counted, duplicate, rejected, quarantined, balanced: received === counted + duplicate + rejected + quarantined }
+  return {
+    received,
+    counted,
+    duplicate,
+    rejected,
+    quarantined,
+    balanced: received === counted + duplicate + rejected + quarantined,
+  }
 }
 
 /** The days of a ledger when none are asked: the last seven. */

@@ -1,8 +1,8 @@
 import { shortHash } from "#core/hash.ts"
 import type { Zone } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
-import type { Dimension } from "#metrics/dimension.ts"
 import type { Amount } from "#metrics/catalogue.ts"
+import type { Dimension } from "#metrics/dimension.ts"
 import type { Sketch } from "#science/sketch.ts"
 import type { Customer } from "./customer.ts"
 
@@ -60,7 +60,13 @@ export type Memory = {
   released: { id: string; receivedAt: string }[]
 }
 
-export const emptyMemory = (start: { zone: Zone; currency: string; position?: number; customerCount?: number; detail?: Memory["detail"] }): Memory => ({
+export const emptyMemory = (start: {
+  zone: Zone
+  currency: string
+  position?: number
+  customerCount?: number
+  detail?: Memory["detail"]
+}): Memory => ({
   zone: start.zone,
   currency: start.currency,
   detail: start.detail ?? {},
@@ -93,8 +99,18 @@ export function getOr<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made
 }
 
+/** The map at a key of a map of maps, made when it is not there. */
+export function mapAt<K, A, B>(map: Map<K, Map<A, B>>, key: K): Map<A, B> {
+  const there = map.get(key)
+  if (there !== undefined) return there
+  const made = new Map<A, B>()
+  map.set(key, made)
+  return made
+}
+
 /** Whole numbers with whole numbers, decimals with decimals: a metric always gives the same kind. */
-export const sum = (a: Amount | undefined, b: Amount): Amount => (a === undefined ? b : ((a as number) + (b as number)) as Amount)
+export const sum = (a: Amount | undefined, b: Amount): Amount =>
+  a === undefined ? b : (((a as number) + (b as number)) as Amount)
 
 /** The identifier that stands for this one. */
 export function rootOf(memory: Pick<Memory, "pointers">, id: string): string {

@@ -73,11 +73,15 @@ export async function timelineOf(
   page: { after?: TimelineCursor; limit: number },
 ): Promise<TimelinePage> {
   const names = new Set([customer.id, ...(customer.aliases ?? [])])
-  const positions = (await positionsOf(reading, customer, names)).filter((position) => position <= (page.after?.position ?? Number.POSITIVE_INFINITY))
+  const positions = (await positionsOf(reading, customer, names)).filter(
+    (position) => position <= (page.after?.position ?? Number.POSITIVE_INFINITY),
+  )
   const events: TimelinePage["events"] = []
   const opened = positions.slice(0, ENTRIES_A_PAGE)
   for (const [i, position] of opened.entries()) {
-    const own = (await entriesAt(needs, tenant, [position])).flatMap(({ batches }) => batches.flatMap((batch) => ownIn(batch, names)))
+    const own = (await entriesAt(needs, tenant, [position])).flatMap(({ batches }) =>
+      batches.flatMap((batch) => ownIn(batch, names)),
+    )
     const skipped = position === page.after?.position ? page.after.shown : 0
     const shown = newestFirst(own).slice(skipped, skipped + page.limit - events.length)
     events.push(...shown)
@@ -92,12 +96,19 @@ export async function timelineOf(
 
 /** Positions of the customer's entries, newest first: the row's own, and those that were spilled. */
 async function positionsOf(reading: Reading, customer: Customer, names: Set<string>) {
-  const spilled = customer.spilled === undefined && names.size === 1 ? [] : await Promise.all([...names].map((id) => reading.timeline(id)))
+  const spilled =
+    customer.spilled === undefined && names.size === 1
+      ? []
+      : await Promise.all([...names].map((id) => reading.timeline(id)))
   return [...new Set([...customer.entries, ...spilled.flat()])].sort((a, b) => b - a)
 }
 
 const ownIn = ({ source, events }: Batch, names: Set<string>) =>
-  events.filter((event) => !event.quarantine && names.has((event.userId ?? event.anonymousId)!)).map((event) => ({ ...event, source }))
+  events
+    .filter((event) => !event.quarantine && names.has((event.userId ?? event.anonymousId)!))
+    .map((event) => ({ ...event, source }))
 
 const newestFirst = <T extends Event>(events: T[]) =>
-  [...new Map(events.map((event) => [event.id, event])).values()].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
+  [...new Map(events.map((event) => [event.id, event])).values()].sort((a, b) =>
+    a.at < b.at ? 1 : a.at > b.at ? -1 : 0,
+  )

@@ -52,7 +52,8 @@ export async function release(
   const lying = await reading.quarantine()
   const wanted = wish.ids === undefined ? lying : lying.filter(({ value }) => wish.ids!.includes(value.event.id))
   const missing = wish.ids?.find((id) => !lying.some(({ value }) => value.event.id === id))
-  if (missing !== undefined) throw new Fault("not_found", `nothing with the id ${missing} lies in quarantine`, { field: "ids" })
+  if (missing !== undefined)
+    throw new Fault("not_found", `nothing with the id ${missing} lies in quarantine`, { field: "ids" })
   const outcome: Released = { released: [], kept: [] }
   const messages: string[] = []
   for (const { value } of wanted) {

@@ -38,7 +38,12 @@ export type ReadNeeds = { table: Table; clock: Clock; tails: Tails }
 
 /** What warm functions keep: a snapshot of the views and the tail folded on top of it, by tenant. */
 export type Tails = LRUCache<string, Tail>
-type Tail = { snapshot: Snapshot; memory: Memory; growing: Promise<void>; fragments: { position: number; all: Fragment[] } }
+type Tail = {
+  snapshot: Snapshot
+  memory: Memory
+  growing: Promise<void>
+  fragments: { position: number; all: Fragment[] }
+}
 
 const TENANTS_KEPT = 50
 export const newTails = (): Tails => new LRUCache({ max: TENANTS_KEPT })
@@ -64,7 +69,12 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
   if (!head) throw new Error("this tenant has no views")
   if (kept && sameViews(kept.snapshot.head, head)) return kept
   const snapshot = (await openSnapshot({ table }, tenant))!
-  const tail = { snapshot, memory: memoryOf(snapshot), growing: Promise.resolve(), fragments: { position: -1, all: [] } }
+  const tail = {
+    snapshot,
+    memory: memoryOf(snapshot),
+    growing: Promise.resolve(),
+    fragments: { position: -1, all: [] },
+  }
   tails.set(tenant, tail)
   return tail
 }
@@ -82,7 +92,8 @@ async function grow(needs: ReadNeeds, tenant: TenantId, { snapshot, memory }: Ta
 
 function onTop(tenant: TenantId, tail: Tail): Reading {
   const { snapshot, memory } = tail
-  if (tail.fragments.position !== memory.position) tail.fragments = { position: memory.position, all: fragmentsOf(memory) }
+  if (tail.fragments.position !== memory.position)
+    tail.fragments = { position: memory.position, all: fragmentsOf(memory) }
   const fresh = tail.fragments.all
   return {
     position: memory.position,
@@ -96,7 +107,10 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
     rename: renaming(memory),
     customer: (id) => customerIn(tenant, snapshot, memory, id),
     timeline: async (id) => {
-      const stored = await snapshot.values(keys.timeline(tenant, snapshot.head.generation), { from: timelineKey(id), to: timelineKey(id, Number.MAX_SAFE_INTEGER) })
+      const stored = await snapshot.values(keys.timeline(tenant, snapshot.head.generation), {
+        from: timelineKey(id),
+        to: timelineKey(id, Number.MAX_SAFE_INTEGER),
+      })
       const spilled = memory.spilled.filter((spill) => spill.id === id)
       return [...stored.flatMap(({ value }) => value as number[]), ...spilled.flatMap(({ entries }) => entries)]
     },
@@ -104,7 +118,12 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
   }
 }
 
-async function customerIn(tenant: TenantId, snapshot: Snapshot, memory: Memory, id: string): Promise<Customer | undefined> {
+async function customerIn(
+  tenant: TenantId,
+  snapshot: Snapshot,
+  memory: Memory,
+  id: string,
+): Promise<Customer | undefined> {
   let root = rootOf(memory, id)
   for (;;) {
     const known = memory.customers.get(root)
@@ -125,7 +144,8 @@ export function readMemory(memory: Memory): Reading {
     at: memory.at,
     zone: memory.zone.name,
     currency: memory.currency,
-    fragments: async (kind, from, to) => all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
+    fragments: async (kind, from, to) =>
+      all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
     rename: renaming(memory),
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
     timeline: async (id) => memory.spilled.filter((spill) => spill.id === id).flatMap(({ entries }) => entries),
@@ -157,14 +177,26 @@ export type Recount = {
 }
 
 /** Folds the journal from its beginning into an empty memory: the same function over the same entries, without views. */
-export async function recount(needs: Pick<ReadNeeds, "table" | "clock">, tenant: TenantId, options: Recount): Promise<Memory> {
-  const memory = emptyMemory({ zone: zoneOf(options.zone), currency: options.currency, ...(options.detail ? { detail: options.detail } : {}) })
+export async function recount(
+  needs: Pick<ReadNeeds, "table" | "clock">,
+  tenant: TenantId,
+  options: Recount,
+): Promise<Memory> {
+  const memory = emptyMemory({
+    zone: zoneOf(options.zone),
+    currency: options.currency,
+    ...(options.detail ? { detail: options.detail } : {}),
+  })
   const { between } = options
   const wanted = between
-    ? (item: Item) => item["to"] !== undefined && String(item["to"]) >= between.from && String(item["from"]).slice(0, 10) <= between.to
+    ? (item: Item) =>
+        item.to !== undefined && String(item.to) >= between.from && String(item.from).slice(0, 10) <= between.to
     : undefined
   let events = 0
-  for await (const entries of entriesAfter(needs, tenant, 0, { ...(options.to === undefined ? {} : { to: options.to }), ...(wanted ? { wanted } : {}) })) {
+  for await (const entries of entriesAfter(needs, tenant, 0, {
+    ...(options.to === undefined ? {} : { to: options.to }),
+    ...(wanted ? { wanted } : {}),
+  })) {
     for (const entry of entries) {
       fold(memory, entry, options.filter)
       for (const batch of entry.batches) events += batch.events.length

@@ -2,12 +2,12 @@ import type { Clock } from "#core/clock.ts"
 import { toStored } from "#metrics/block.ts"
 import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import type { CustomerRow } from "./snapshot.ts"
-import { openSnapshot, unmoved } from "./snapshot.ts"
 import { fragmentsOf } from "./fragments.ts"
 import { quarantineKey } from "./memory.ts"
 import { recount } from "./reading.ts"
 import { blockKinds } from "./replay.ts"
+import type { CustomerRow } from "./snapshot.ts"
+import { openSnapshot, unmoved } from "./snapshot.ts"
 
 /** A value of the views that is not what the journal says. */
 export type Difference = { what: string; stored: unknown; recounted: unknown }
@@ -38,9 +38,11 @@ export function reconcile(
 
     const expected = new Map<string, string>()
     const expect = (pk: string, sk: string, value: unknown) => expected.set(`${pk}|${sk}`, JSON.stringify(value))
-    for (const { kind, sk, block } of fragmentsOf(memory)) if (block.size > 0) expect(keys.block(tenant, generation, kind), sk, toStored(block))
+    for (const { kind, sk, block } of fragmentsOf(memory))
+      if (block.size > 0) expect(keys.block(tenant, generation, kind), sk, toStored(block))
     for (const [id, customer] of memory.customers) expect(keys.customer(tenant, generation, id).pk, id, customer)
-    for (const [id, root] of memory.pointers) expect(keys.customer(tenant, generation, id).pk, id, { root } satisfies CustomerRow)
+    for (const [id, root] of memory.pointers)
+      expect(keys.customer(tenant, generation, id).pk, id, { root } satisfies CustomerRow)
     const released = new Set(memory.released.map(({ id, receivedAt }) => quarantineKey(receivedAt, id)))
     for (const { event, source, receivedAt } of memory.quarantined) {
       const sk = quarantineKey(receivedAt, event.id)
@@ -79,7 +81,11 @@ export function reconcile(
     const recounted = new Set([...memory.fresh].flatMap(([day, seen]) => [...seen].map((hash) => `${day}#${hash}`)))
     compared += recounted.size
     if (hashes.symmetricDifference(recounted).size > 0) {
-      differ("messages seen", JSON.stringify(hashes.difference(recounted).size), JSON.stringify(recounted.difference(hashes).size))
+      differ(
+        "messages seen",
+        JSON.stringify(hashes.difference(recounted).size),
+        JSON.stringify(recounted.difference(hashes).size),
+      )
     }
     return { position: snapshot.position, events, compared, differences }
   })

@@ -1,10 +1,10 @@
-import { setKinds, type FoldNeeds, foldTenant } from "./folding.ts"
 import { type BlockKind, blockKind } from "#metrics/block.ts"
 import { dimensionNames, sketchDimensions } from "#metrics/dimension.ts"
 import { journalHead } from "#store/journal.ts"
 import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { beginGeneration, readHead, switchGeneration } from "#store/views.ts"
+import { type FoldNeeds, foldTenant, setKinds } from "./folding.ts"
 
 type Settings = { zone: string; currency: string }
 
@@ -60,6 +60,7 @@ async function dropGeneration({ table }: { table: Table }, tenant: TenantId, gen
     keys.quarantine(tenant, generation),
     keys.redo(tenant, generation),
   ]
-  for (const pk of partitions) for await (const items of table.pages(pk)) await table.deleteMany(items.map(({ sk }) => ({ pk, sk })))
+  for (const pk of partitions)
+    for await (const items of table.pages(pk)) await table.deleteMany(items.map(({ sk }) => ({ pk, sk })))
   await table.delete(keys.viewHead(tenant, generation))
 }

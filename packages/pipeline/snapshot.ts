@@ -2,8 +2,8 @@ import { inFlight } from "#core/parallel.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
 import { fromStored } from "#metrics/block.ts"
-import { keys, seenKey, type TenantId } from "#store/keys.ts"
 import type { Entry } from "#store/journal.ts"
+import { keys, seenKey, type TenantId } from "#store/keys.ts"
 import type { Key, Table } from "#store/table.ts"
 import { getValues, type Head, readHead, readRedo, readValues, type Viewed } from "#store/views.ts"
 import type { Customer } from "./customer.ts"
@@ -129,11 +129,22 @@ export async function prepare(tenant: TenantId, snapshot: Snapshot, memory: Memo
     }
   }
   const seen = async (day: string) => {
-    const chunks = await snapshot.values(keys.seen(tenant, generation), { from: seenKey(day), to: seenKey(day, Number.MAX_SAFE_INTEGER) })
+    const chunks = await snapshot.values(keys.seen(tenant, generation), {
+      from: seenKey(day),
+      to: seenKey(day, Number.MAX_SAFE_INTEGER),
+    })
     memory.seen.set(day, new Set(chunks.flatMap(({ value }) => hashesOf(value as string))))
   }
-  await Promise.all([customers(), inFlight([...days].filter((day) => !memory.seen.has(day)), DAYS_IN_FLIGHT, seen)])
+  await Promise.all([
+    customers(),
+    inFlight(
+      [...days].filter((day) => !memory.seen.has(day)),
+      DAYS_IN_FLIGHT,
+      seen,
+    ),
+  ])
 }
 
 const HASH_LENGTH = 16
-const hashesOf = (text: string) => Array.from({ length: text.length / HASH_LENGTH }, (_, i) => text.slice(i * HASH_LENGTH, (i + 1) * HASH_LENGTH))
+const hashesOf = (text: string) =>
+  Array.from({ length: text.length / HASH_LENGTH }, (_, i) => text.slice(i * HASH_LENGTH, (i + 1) * HASH_LENGTH))

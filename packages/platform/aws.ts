@@ -8,7 +8,7 @@ export class AwsError extends Error {
   readonly status: number
   readonly body: Record<string, unknown>
   constructor(code: string, status: number, body: Record<string, unknown>) {
-    super(`${code}: ${String(body["message"] ?? body["Message"] ?? status)}`)
+    super(`${code}: ${String(body.message ?? body.Message ?? status)}`)
     this.name = "AwsError"
     this.code = code
     this.status = status
@@ -98,7 +98,7 @@ export function awsClient(options: AwsOptions): AwsCall {
             const answer = parsed(text)
             const status = response.statusCode ?? 0
             if (status === 200 && answer) return resolve(answer)
-            const code = String(answer?.["__type"] ?? "").replace(/^.*#/, "") || `Http${status}`
+            const code = String(answer?.__type ?? "").replace(/^.*#/, "") || `Http${status}`
             reject(new AwsError(code, status, answer ?? {}))
           })
         },

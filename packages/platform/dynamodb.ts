@@ -17,7 +17,7 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
   const send = async (action: string, pk: string, kind: "read" | "write", body: object) => {
     const answer = await call("dynamodb", action, { ...body, ReturnConsumedCapacity: meter ? "TOTAL" : "NONE" })
     if (meter) {
-      const consumed = answer["ConsumedCapacity"] as Capacity | Capacity[] | undefined
+      const consumed = answer.ConsumedCapacity as Capacity | Capacity[] | undefined
       const units = [consumed ?? []].flat().reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0)
       meter(action, pk, kind === "read" ? { read: units, write: 0 } : { read: 0, write: units })
     }
@@ -48,10 +48,10 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
         ...(start ? { ExclusiveStartKey: start } : {}),
         ...between(pk, range),
       })
-      const items = ((answer["Items"] ?? []) as Attributes[]).map(fromAttributes).filter((item) => item.sk !== range.after)
+      const items = ((answer.Items ?? []) as Attributes[]).map(fromAttributes).filter((item) => item.sk !== range.after)
       left -= items.length
       yield items
-      start = answer["LastEvaluatedKey"] as Attributes | undefined
+      start = answer.LastEvaluatedKey as Attributes | undefined
     } while (start && left > 0)
   }
 
@@ -62,8 +62,8 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
       const answer = await send("BatchGetItem", keys[0]!.pk, "read", {
         RequestItems: { [table]: { Keys: left, ConsistentRead: true } },
       })
-      found.push(...((answer["Responses"] as Record<string, Attributes[]>)[table] ?? []).map(fromAttributes))
-      left = (answer["UnprocessedKeys"] as Record<string, { Keys: Attributes[] }> | undefined)?.[table]?.Keys ?? []
+      found.push(...((answer.Responses as Record<string, Attributes[]>)[table] ?? []).map(fromAttributes))
+      left = (answer.UnprocessedKeys as Record<string, { Keys: Attributes[] }> | undefined)?.[table]?.Keys ?? []
     }
     return found
   }
@@ -71,8 +71,12 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
   return {
     pages,
     get: async (key) => {
-      const answer = await send("GetItem", key.pk, "read", { TableName: table, Key: toAttributes(key), ConsistentRead: true })
-      return answer["Item"] ? fromAttributes(answer["Item"] as Attributes) : undefined
+      const answer = await send("GetItem", key.pk, "read", {
+        TableName: table,
+        Key: toAttributes(key),
+        ConsistentRead: true,
+      })
+      return answer.Item ? fromAttributes(answer.Item as Attributes) : undefined
     },
     getMany: async (keys) => (await inFlight(slices(keys, GET_AT_ONCE), GETS_IN_FLIGHT, getPage)).flat(),
     query: async (pk, range) => {
@@ -81,7 +85,9 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
       return items
     },
     put: (item, condition) =>
-      holds(send("PutItem", item.pk, "write", { TableName: table, Item: toAttributes(item), ...conditional(condition) })),
+      holds(
+        send("PutItem", item.pk, "write", { TableName: table, Item: toAttributes(item), ...conditional(condition) }),
+      ),
     add: async (key, amounts) => {
       const names = Object.keys(amounts)
       const answer = await send("UpdateItem", key.pk, "write", {
@@ -92,7 +98,7 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
         ExpressionAttributeValues: Object.fromEntries(names.map((name, i) => [`:a${i}`, toAttribute(amounts[name]!)])),
         ReturnValues: "UPDATED_NEW",
       })
-      return fromAttributes(answer["Attributes"] as Attributes) as unknown as Record<string, number>
+      return fromAttributes(answer.Attributes as Attributes) as unknown as Record<string, number>
     },
     set: (key, values, condition) => {
       const names = Object.keys(values)
@@ -109,7 +115,10 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
             ...(removes.length ? [`REMOVE ${removes.join(", ")}`] : []),
           ].join(" "),
           ...(ConditionExpression ? { ConditionExpression } : {}),
-          ExpressionAttributeNames: { ...Object.fromEntries(names.map((name, i) => [`#a${i}`, name])), ...ExpressionAttributeNames },
+          ExpressionAttributeNames: {
+            ...Object.fromEntries(names.map((name, i) => [`#a${i}`, name])),
+            ...ExpressionAttributeNames,
+          },
           ...(given.length || ExpressionAttributeValues
             ? { ExpressionAttributeValues: { ...Object.fromEntries(given), ...ExpressionAttributeValues } }
             : {}),
@@ -124,7 +133,7 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
         let left: unknown[] = slice.map((key) => ({ DeleteRequest: { Key: toAttributes(key) } }))
         while (left.length > 0) {
           const answer = await send("BatchWriteItem", slice[0]!.pk, "write", { RequestItems: { [table]: left } })
-          left = (answer["UnprocessedItems"] as Record<string, unknown[]> | undefined)?.[table] ?? []
+          left = (answer.UnprocessedItems as Record<string, unknown[]> | undefined)?.[table] ?? []
         }
       })
     },
@@ -136,7 +145,14 @@ function between(pk: string, { from, after, to }: Range) {
   const values: Attributes = { ":pk": { S: pk } }
   if (low !== undefined) values[":low"] = { S: low }
   if (to !== undefined) values[":high"] = { S: to }
-  const bounds = low !== undefined && to !== undefined ? " AND sk BETWEEN :low AND :high" : low !== undefined ? " AND sk >= :low" : to !== undefined ? " AND sk <= :high" : ""
+  const bounds =
+    low !== undefined && to !== undefined
+      ? " AND sk BETWEEN :low AND :high"
+      : low !== undefined
+        ? " AND sk >= :low"
+        : to !== undefined
+          ? " AND sk <= :high"
+          : ""
   return { KeyConditionExpression: `pk = :pk${bounds}`, ExpressionAttributeValues: values }
 }
 

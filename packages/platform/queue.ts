@@ -18,7 +18,11 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
   const next = () => {
     const taken: Waiting[] = []
     let bytes = 0
-    while (waiting.length > 0 && taken.length < MOST_MESSAGES && (taken.length === 0 || bytes + waiting[0]!.body.length <= MOST_BYTES)) {
+    while (
+      waiting.length > 0 &&
+      taken.length < MOST_MESSAGES &&
+      (taken.length === 0 || bytes + waiting[0]!.body.length <= MOST_BYTES)
+    ) {
       const one = waiting.shift()!
       bytes += one.body.length
       taken.push(one)
@@ -30,7 +34,9 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
     const Entries = messages.map(({ body }, i) => ({ Id: String(i), MessageBody: body }))
     try {
       const answer = await call("sqs", "SendMessageBatch", { QueueUrl: queueUrl, Entries })
-      const refused = new Map(((answer["Failed"] ?? []) as { Id: string; Code: string }[]).map(({ Id, Code }) => [Number(Id), Code]))
+      const refused = new Map(
+        ((answer.Failed ?? []) as { Id: string; Code: string }[]).map(({ Id, Code }) => [Number(Id), Code]),
+      )
       for (const [i, { done, failed }] of messages.entries()) {
         if (refused.has(i)) failed(new Error(`the queue refused a message: ${refused.get(i)}`))
         else done()

@@ -37,7 +37,12 @@ export function runtimeOf(config: Config, options: { log?: Log; meter?: Meter } 
     clock,
     random: systemRandom,
     nonce: () => randomText(systemRandom, NONCE_LENGTH),
-    log: options.log ?? jsonLog((line) => process.stdout.write(line), () => instant(clock())),
+    log:
+      options.log ??
+      jsonLog(
+        (line) => process.stdout.write(line),
+        () => instant(clock()),
+      ),
     authenticate: authenticator({ table, clock }),
     enqueue: sender(call, config.OCTANT_APPEND_QUEUE_URL),
     requestFold: foldRequester(call, config.OCTANT_FOLD_QUEUE_URL),

@@ -1,14 +1,29 @@
-import { HOUR, MINUTE } from "#core/clock.ts"
+import { MINUTE } from "#core/clock.ts"
 
 /**
  * The one description of queues, functions and schedules: the stacks deploy it and the local stack runs it, so that
  * the two cannot drift.
  */
 export const queues = {
-  append: { fifo: false, visibilitySeconds: 360, deadLetter: "append-dead", afterReceives: 5, batchSize: 500, windowMs: 1000, concurrency: 8 },
-  fold: { fifo: true, visibilitySeconds: 5400, deadLetter: "fold-dead", afterReceives: 5, batchSize: 1, windowMs: 0, concurrency: 8 },
+  append: {
+    fifo: false,
+    visibilitySeconds: 360,
+    deadLetter: "append-dead",
+    afterReceives: 5,
+    batchSize: 500,
+    windowMs: 1000,
+    concurrency: 8,
+  },
+  fold: {
+    fifo: true,
+    visibilitySeconds: 5400,
+    deadLetter: "fold-dead",
+    afterReceives: 5,
+    batchSize: 1,
+    windowMs: 0,
+    concurrency: 8,
+  },
 } as const
-export type QueueName = keyof typeof queues
 
 export const functions = {
   collect: { handler: "functions/collect.handler", timeoutSeconds: 15, memoryMb: 512 },
@@ -17,12 +32,8 @@ export const functions = {
   fold: { handler: "functions/fold.handler", timeoutSeconds: 900, memoryMb: 2048, queue: "fold" },
   close: { handler: "functions/close.handler", timeoutSeconds: 300, memoryMb: 512 },
 } as const
-export type FunctionName = keyof typeof functions
 
 export const schedules = {
   /** Folds what the day has left behind, so that the tail of a small tenant stays short. */
   close: { function: "close", everyMs: 15 * MINUTE },
 } as const
-
-/** How often a tenant's views are brought up to date at least, if there is anything to fold. */
-export const FOLD_AT_LEAST_EVERY_MS = 24 * HOUR

@@ -19,30 +19,38 @@ const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => (
 })
 
 /** Appends what was accepted to the journals. */
-export const appendWorker = (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold">) => async (event: QueueEvent) => {
-  const outcomes = await appendMessages(runtime, event.Records.map(({ body }) => body))
-  return answerOf(event, outcomes.map((outcome) => outcome === "done"))
-}
+export const appendWorker =
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold">) => async (event: QueueEvent) => {
+    const outcomes = await appendMessages(
+      runtime,
+      event.Records.map(({ body }) => body),
+    )
+    return answerOf(
+      event,
+      outcomes.map((outcome) => outcome === "done"),
+    )
+  }
 
 const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
 
 /** Folds one tenant's journal into its views. */
-export const foldWorker = (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log">) => async (event: QueueEvent) => {
-  const done: boolean[] = []
-  for (const { body } of event.Records) {
-    try {
-      const { tenant } = FoldRequest.parse(JSON.parse(body))
-      const started = runtime.clock()
-      const outcome = await foldTenant(runtime, tenant)
-      runtime.log("fold", { tenant, outcome, ms: runtime.clock() - started })
-      done.push(true)
-    } catch (error) {
-      runtime.log("fold.failed", { code: (error as Error).name, stack: (error as Error).stack })
-      done.push(false)
+export const foldWorker =
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log">) => async (event: QueueEvent) => {
+    const done: boolean[] = []
+    for (const { body } of event.Records) {
+      try {
+        const { tenant } = FoldRequest.parse(JSON.parse(body))
+        const started = runtime.clock()
+        const outcome = await foldTenant(runtime, tenant)
+        runtime.log("fold", { tenant, outcome, ms: runtime.clock() - started })
+        done.push(true)
+      } catch (error) {
+        runtime.log("fold.failed", { code: (error as Error).name, stack: (error as Error).stack })
+        done.push(false)
+      }
     }
+    return answerOf(event, done)
   }
-  return answerOf(event, done)
-}
 
 /** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
 export const closeWorker = (runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold">) => async () => {

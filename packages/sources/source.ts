@@ -16,7 +16,9 @@ export type Delivery = {
 export type Secrets = readonly string[]
 
 /** Whether a delivery is from whom it says. `code` is stable; `message` says what to check. */
-export type Verdict = "genuine" | { code: "missing_signature" | "bad_signature" | "stale" | "bad_certificate"; message: string }
+export type Verdict =
+  | "genuine"
+  | { code: "missing_signature" | "bad_signature" | "stale" | "bad_certificate"; message: string }
 
 /** An answer that a vendor expects at once, such as the echo of a challenge. */
 export type Answer = { status: number; headers?: Record<string, string>; body: string }

@@ -36,10 +36,10 @@ export async function append(
   for (let attempt = 0; attempt < FILL_ATTEMPTS; attempt++) {
     const head = await table.add(keys.sequencer(tenant), { seq: 1, events: counted })
     counted = 0
-    const item = { ...keys.entry(tenant, head["seq"]!), at: instant(clock()), n: events, ...spanOf(batches), writer, body }
-    if (await table.put(item, "absent")) return { position: head["seq"]!, events: head["events"]! }
-    const there = await table.get(keys.entry(tenant, head["seq"]!))
-    if (there?.["writer"] === writer) return { position: head["seq"]!, events: head["events"]! }
+    const item = { ...keys.entry(tenant, head.seq!), at: instant(clock()), n: events, ...spanOf(batches), writer, body }
+    if (await table.put(item, "absent")) return { position: head.seq!, events: head.events! }
+    const there = await table.get(keys.entry(tenant, head.seq!))
+    if (there?.writer === writer) return { position: head.seq!, events: head.events! }
   }
   throw new Error("the journal gave no free place")
 }
@@ -62,11 +62,13 @@ export async function* entriesAfter(
     for (const item of items) {
       const at = Number(item.sk)
       for (; next < at; next++) {
-        const filled = await fill(needs, tenant, next, clock() - Date.parse(String(item["at"])) > HOLE_PATIENCE_MS)
+        const filled = await fill(needs, tenant, next, clock() - Date.parse(String(item.at)) > HOLE_PATIENCE_MS)
         if (!filled) return yield entries
         entries.push(filled)
       }
-      entries.push(options.wanted && !options.wanted(item) ? { position: at, at: String(item["at"]), batches: [] } : toEntry(item))
+      entries.push(
+        options.wanted && !options.wanted(item) ? { position: at, at: String(item.at), batches: [] } : toEntry(item),
+      )
       next = at + 1
     }
     yield entries
@@ -87,7 +89,7 @@ async function fill({ table, clock }: Needs, tenant: TenantId, position: number,
 /** The last position handed out, and the events that entries were appended with; zeros for a new tenant. */
 export async function journalHead({ table }: Pick<Needs, "table">, tenant: TenantId) {
   const head = await table.get(keys.sequencer(tenant))
-  return { position: Number(head?.["seq"] ?? 0), events: Number(head?.["events"] ?? 0) }
+  return { position: Number(head?.seq ?? 0), events: Number(head?.events ?? 0) }
 }
 
 /** Some entries by position, in no particular order, without filling holes. */
@@ -95,23 +97,27 @@ export async function entriesAt({ table }: Pick<Needs, "table">, tenant: TenantI
   return (await table.getMany(positions.map((position) => keys.entry(tenant, position)))).map(toEntry)
 }
 
-/** When the last entry was appended, or `undefined` for an empty journal. */
-export async function lastEntryAt({ table }: Pick<Needs, "table">, tenant: TenantId) {
-  const [last] = await table.query(keys.journal(tenant), { reverse: true, limit: 1 })
-  return last && { position: Number(last.sk), at: String(last["at"]) }
-}
-
 export type BatchHead = Omit<Batch, "events">
 
 /** A batch a line, then its events a line each: text that compresses well and of which single lines can be read. */
 export function packBatches(batches: readonly Batch[]) {
-  return packText(batches.map(({ events, ...head }) => linesOf(head, events.map((event) => JSON.stringify(event)))).join("\n"))
+  return packText(
+    batches
+      .map(({ events, ...head }) =>
+        linesOf(
+          head,
+          events.map((event) => JSON.stringify(event)),
+        ),
+      )
+      .join("\n"),
+  )
 }
 
 /** The same of one batch whose events are lines already. */
 export const packLines = (head: BatchHead, lines: readonly string[]) => packText(linesOf(head, lines))
 
-const linesOf = (head: BatchHead, lines: readonly string[]) => [JSON.stringify({ ...head, n: lines.length }), ...lines].join("\n")
+const linesOf = (head: BatchHead, lines: readonly string[]) =>
+  [JSON.stringify({ ...head, n: lines.length }), ...lines].join("\n")
 
 /** Batches back from bytes. Throws on an unknown version and on corrupt bytes. */
 export function unpackBatches(body: Uint8Array): Batch[] {
@@ -130,8 +136,8 @@ export function unpackBatches(body: Uint8Array): Batch[] {
 
 const toEntry = (item: Item): Entry => ({
   position: Number(item.sk),
-  at: String(item["at"]),
-  batches: unpackBatches(item["body"] as Uint8Array),
+  at: String(item.at),
+  batches: unpackBatches(item.body as Uint8Array),
 })
 
 /** Between which instants the events of an entry happened, by their own clocks and by ours. */

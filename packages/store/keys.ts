@@ -42,14 +42,16 @@ export const keys = {
     pk: of(tenant, "views", generation, "customers", bucketOf(id)),
     sk: id,
   }),
-  customers: (tenant: TenantId, generation: number, bucket: number) => of(tenant, "views", generation, "customers", bucket.toString(16)),
+  customers: (tenant: TenantId, generation: number, bucket: number) =>
+    of(tenant, "views", generation, "customers", bucket.toString(16)),
   timeline: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "timeline"),
   seen: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "seen"),
   quarantine: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "quarantine"),
 } as const
 
 /** Sort keys under `timeline` and `seen`: all of one customer, all of one day, by position. */
-export const timelineKey = (customer: string, upTo?: number) => `${shortHash(customer)}#${upTo === undefined ? "" : padded(upTo)}`
+export const timelineKey = (customer: string, upTo?: number) =>
+  `${shortHash(customer)}#${upTo === undefined ? "" : padded(upTo)}`
 export const seenKey = (day: string, position?: number) => `${day}#${position === undefined ? "" : padded(position)}`
 
 /** Customers are spread over this many partitions, so that a fold's writes do not meet one partition's limit. */

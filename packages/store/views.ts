@@ -33,33 +33,38 @@ const PUTS_IN_FLIGHT = 16
 /** The current generation's head, and any other's; `undefined` for a tenant without views. */
 export async function readHead({ table }: Needs, tenant: TenantId, generation?: number): Promise<Head | undefined> {
   const items = await table.query(keys.views(tenant))
-  const wanted = generation ?? Number(items.find(({ sk }) => sk === "current")?.["generation"] ?? 0)
+  const wanted = generation ?? Number(items.find(({ sk }) => sk === "current")?.generation ?? 0)
   const item = items.find(({ sk }) => sk === keys.viewHead(tenant, wanted).sk)
   return item && toHead(item, wanted)
 }
 
 const toHead = (item: Item, generation: number): Head => ({
   generation,
-  position: Number(item["position"]),
-  at: item["at"] === undefined ? undefined : String(item["at"]),
-  zone: String(item["zone"]),
-  currency: String(item["currency"]),
-  customerCount: Number(item["customerCount"]),
-  version: Number(item["version"]),
+  position: Number(item.position),
+  at: item.at === undefined ? undefined : String(item.at),
+  zone: String(item.zone),
+  currency: String(item.currency),
+  customerCount: Number(item.customerCount),
+  version: Number(item.version),
   pending:
-    item["pendingTo"] === undefined
+    item.pendingTo === undefined
       ? undefined
       : {
-          to: Number(item["pendingTo"]),
-          attempt: String(item["pendingAttempt"]),
-          parts: Number(item["pendingParts"]),
-          at: String(item["pendingAt"]),
-          customerCount: Number(item["pendingCustomers"]),
+          to: Number(item.pendingTo),
+          attempt: String(item.pendingAttempt),
+          parts: Number(item.pendingParts),
+          at: String(item.pendingAt),
+          customerCount: Number(item.pendingCustomers),
         },
 })
 
 /** Begins an empty generation; `false` if it is there already. */
-export function beginGeneration({ table }: Needs, tenant: TenantId, generation: number, settings: { zone: string; currency: string }) {
+export function beginGeneration(
+  { table }: Needs,
+  tenant: TenantId,
+  generation: number,
+  settings: { zone: string; currency: string },
+) {
   const { zone, currency } = settings
   const head = { ...keys.viewHead(tenant, generation), position: 0, zone, currency, customerCount: 0, version: 0 }
   return table.put(head, "absent")
@@ -109,9 +114,13 @@ export async function commit(
 export async function readRedo({ table }: Needs, tenant: TenantId, head: Head): Promise<ViewItem[] | undefined> {
   if (!head.pending) return []
   const { to, attempt, parts } = head.pending
-  const found = await table.getMany(Array.from({ length: parts }, (_, part) => redoKey(tenant, head.generation, to, attempt, part)))
+  const found = await table.getMany(
+    Array.from({ length: parts }, (_, part) => redoKey(tenant, head.generation, to, attempt, part)),
+  )
   if (found.length < parts) return undefined
-  return unpack<ViewItem[]>(Buffer.concat(found.sort((a, b) => (a.sk < b.sk ? -1 : 1)).map(({ body }) => body as Uint8Array)))
+  return unpack<ViewItem[]>(
+    Buffer.concat(found.sort((a, b) => (a.sk < b.sk ? -1 : 1)).map(({ body }) => body as Uint8Array)),
+  )
 }
 
 /**
@@ -124,8 +133,10 @@ export async function settle(needs: Needs, tenant: TenantId, head: Head, items?:
   const { to, at, customerCount } = head.pending
   const redo = items ?? (await readRedo(needs, tenant, head))
   if (redo) {
-    await inFlight(redo.flatMap((item) => placed(item, to)), PUTS_IN_FLIGHT, (item) =>
-      table.put(item, { attribute: "position", is: "<", value: to, orAbsent: true }),
+    await inFlight(
+      redo.flatMap((item) => placed(item, to)),
+      PUTS_IN_FLIGHT,
+      (item) => table.put(item, { attribute: "position", is: "<", value: to, orAbsent: true }),
     )
     await table.set(
       keys.viewHead(tenant, head.generation),
@@ -147,7 +158,12 @@ export async function settle(needs: Needs, tenant: TenantId, head: Head, items?:
   return (await readHead(needs, tenant, head.generation))!
 }
 
-async function forget({ table }: Needs, tenant: TenantId, generation: number, { to, attempt, parts }: Omit<Pending, "at" | "customerCount">) {
+async function forget(
+  { table }: Needs,
+  tenant: TenantId,
+  generation: number,
+  { to, attempt, parts }: Omit<Pending, "at" | "customerCount">,
+) {
   await table.deleteMany(Array.from({ length: parts }, (_, part) => redoKey(tenant, generation, to, attempt, part)))
 }
 
@@ -175,13 +191,17 @@ function cut(bytes: Buffer): Buffer[] {
 export type Viewed = { sk: string; position: number; value: unknown }
 
 /** Items whose keys lie in [from, to] whole: parts are joined. */
-export async function readValues({ table }: Needs, pk: string, range: { from?: string; to?: string } = {}): Promise<Viewed[]> {
+export async function readValues(
+  { table }: Needs,
+  pk: string,
+  range: { from?: string; to?: string } = {},
+): Promise<Viewed[]> {
   const items = await table.query(pk, { ...range, ...(range.to === undefined ? {} : { to: `${range.to}~\uffff` }) })
   const values: Viewed[] = []
   for (let i = 0; i < items.length; i++) {
     const first = items[i]!
     if (first.sk.includes("~")) continue
-    const parts = items.slice(i, i + Number(first["parts"]))
+    const parts = items.slice(i, i + Number(first.parts))
     values.push(joinParts(first, parts))
   }
   return values
@@ -191,15 +211,18 @@ export async function readValues({ table }: Needs, pk: string, range: { from?: s
 export async function getValues({ table }: Needs, wanted: readonly Key[]): Promise<(Viewed & Key)[]> {
   const firsts = await table.getMany(wanted)
   return inFlight(firsts, PUTS_IN_FLIGHT, async (first) => {
-    const more = Array.from({ length: Number(first["parts"]) - 1 }, (_, i) => ({ pk: first.pk, sk: partKey(first.sk, i + 1) }))
+    const more = Array.from({ length: Number(first.parts) - 1 }, (_, i) => ({
+      pk: first.pk,
+      sk: partKey(first.sk, i + 1),
+    }))
     const rest = more.length === 0 ? [] : (await table.getMany(more)).sort((a, b) => (a.sk < b.sk ? -1 : 1))
     return { pk: first.pk, ...joinParts(first, [first, ...rest]) }
   })
 }
 
 function joinParts(first: Item, parts: Item[]): Viewed {
-  const position = Math.max(...parts.map((part) => Number(part["position"])))
-  const whole = parts.length === Number(first["parts"]) && parts.every((part) => part["position"] === first["position"])
+  const position = Math.max(...parts.map((part) => Number(part.position)))
+  const whole = parts.length === Number(first.parts) && parts.every((part) => part.position === first.position)
   // Parts of two folds: a newer one is being put in place. Its position tells the reader to look again.
   const value = whole ? unpack(Buffer.concat(parts.map(({ body }) => body as Uint8Array))) : undefined
   return { sk: first.sk, position: whole ? position : Number.POSITIVE_INFINITY, value }

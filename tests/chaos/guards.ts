@@ -20,30 +20,67 @@ const guards: { name: string; file: string; from: string; to: string }[] = [
     from: "memory.seen.get(day)?.has(hash) || ",
     to: "",
   },
-  { name: "an entry is put only where none is", file: "packages/store/journal.ts", from: 'if (await table.put(item, "absent"))', to: "if (await table.put(item))" },
-  { name: "a hole is filled only while it is one", file: "packages/store/journal.ts", from: 'if (await table.put(empty, "absent"))', to: "if (await table.put(empty))" },
+  {
+    name: "an entry is put only where none is",
+    file: "packages/store/journal.ts",
+    from: 'if (await table.put(item, "absent"))',
+    to: "if (await table.put(item))",
+  },
+  {
+    name: "a hole is filled only while it is one",
+    file: "packages/store/journal.ts",
+    from: 'if (await table.put(empty, "absent"))',
+    to: "if (await table.put(empty))",
+  },
   {
     name: "nothing is read beyond a hole",
     file: "packages/store/journal.ts",
     from: "if (!filled) return yield entries",
     to: "if (!filled) continue",
   },
-  { name: "one of two folds wins", file: "packages/store/views.ts", from: '    { attribute: "version", is: "=", value: head.version },\n  )\n  if (won)', to: "  )\n  if (won)" },
+  {
+    name: "one of two folds wins",
+    file: "packages/store/views.ts",
+    from: '    { attribute: "version", is: "=", value: head.version },\n  )\n  if (won)',
+    to: "  )\n  if (won)",
+  },
   {
     name: "an item is put only over an older one",
     file: "packages/store/views.ts",
     from: 'table.put(item, { attribute: "position", is: "<", value: to, orAbsent: true }),',
     to: "table.put(item),",
   },
-  { name: "a commit is finished before the next begins", file: "packages/pipeline/folding.ts", from: "if (snapshot.head.pending) {", to: "if (snapshot.head.pending && false) {" },
-  { name: "a reader sees the commit that is being put in place", file: "packages/pipeline/snapshot.ts", from: "const redo = await readRedo(needs, tenant, head)", to: "const redo = head ? [] : undefined" },
-  { name: "a reader notices that the views went on", file: "packages/pipeline/snapshot.ts", from: "if (found.position > position) throw new Moved()", to: "" },
-  { name: "what failed to append comes back", file: "packages/pipeline/append.ts", from: 'const outcomes = messages.map((): "done" | "failed" => "failed")', to: 'const outcomes = messages.map((): "done" | "failed" => "done")' },
+  {
+    name: "a commit is finished before the next begins",
+    file: "packages/pipeline/folding.ts",
+    from: "if (snapshot.head.pending) {",
+    to: "if (snapshot.head.pending && false) {",
+  },
+  {
+    name: "a reader sees the commit that is being put in place",
+    file: "packages/pipeline/snapshot.ts",
+    from: "const redo = await readRedo(needs, tenant, head)",
+    to: "const redo = head ? [] : undefined",
+  },
+  {
+    name: "a reader notices that the views went on",
+    file: "packages/pipeline/snapshot.ts",
+    from: "if (found.position > position) throw new Moved()",
+    to: "",
+  },
+  {
+    name: "what failed to append comes back",
+    file: "packages/pipeline/append.ts",
+    from: 'const outcomes = messages.map((): "done" | "failed" => "failed")',
+    to: 'const outcomes = messages.map((): "done" | "failed" => "done")',
+  },
 ]
 
 const copied = ["packages", "tests", "package.json", "tsconfig.json"]
 let [passed, failed] = [0, 0]
-for (const { name, file, from, to } of guards.filter(({ name: wanted }) => process.argv[2] === undefined || wanted.includes(process.argv[2]))) {
+for (const { name, file, from, to } of guards.filter(
+  ({ name: wanted }) => process.argv[2] === undefined || wanted.includes(process.argv[2]),
+)) {
   const copy = mkdtempSync(join(tmpdir(), "octant-guard-"))
   try {
     for (const part of copied) cpSync(part, join(copy, part), { recursive: true })
@@ -64,7 +101,11 @@ process.exit(failed === 0 ? 0 : 1)
 
 function turnsRed(cwd: string) {
   try {
-    execFileSync(process.execPath, ["tests/chaos/run.ts", "--seeds", "150", "--only", "seeds", "--stop-at-first"], { cwd, stdio: "pipe", timeout: 400_000 })
+    execFileSync(process.execPath, ["tests/chaos/run.ts", "--seeds", "150", "--only", "seeds", "--stop-at-first"], {
+      cwd,
+      stdio: "pipe",
+      timeout: 400_000,
+    })
     return false
   } catch (error) {
     return /seed \d+: /.test(String((error as { stdout?: Buffer }).stdout))

@@ -8,7 +8,9 @@ import { seededNumbers } from "#core/random.ts"
 import { type Running, settled, startProcess } from "../process.ts"
 
 /** `npm run chaos:kill -- --times 10`: kill -9 of the real process under load, as often as told; then everything is counted. */
-const { values } = parseArgs({ options: { times: { type: "string", default: "10" }, seed: { type: "string", default: "1" } } })
+const { values } = parseArgs({
+  options: { times: { type: "string", default: "10" }, seed: { type: "string", default: "1" } },
+})
 const next = seededNumbers(Number(values.seed))
 const dir = mkdtempSync(join(tmpdir(), "octant-kill-"))
 const LANES = 4
@@ -21,7 +23,14 @@ async function lane() {
   while (!stopped) {
     const batch = Array.from({ length: 1 + Math.floor(next() * 40) }, () => {
       const id = sent++
-      return { type: "track", event: "Order Completed", messageId: `m${id}`, userId: `u${id % 97}`, timestamp: "2026-05-05T10:00:00Z", properties: { order_id: `o${id}`, revenue: "1.01" } }
+      return {
+        type: "track",
+        event: "Order Completed",
+        messageId: `m${id}`,
+        userId: `u${id % 97}`,
+        timestamp: "2026-05-05T10:00:00Z",
+        properties: { order_id: `o${id}`, revenue: "1.01" },
+      }
     })
     let left = [batch]
     while (left.length > 0) {
@@ -68,7 +77,9 @@ try {
 }
 await running.interrupt()
 rmSync(dir, { recursive: true, force: true })
-process.stdout.write(`${acknowledged} acknowledged, ${String(counted)} counted, reconcile ${clean ? "clean" : "found differences"}\n`)
+process.stdout.write(
+  `${acknowledged} acknowledged, ${String(counted)} counted, reconcile ${clean ? "clean" : "found differences"}\n`,
+)
 const well = counted === acknowledged && clean
 process.stdout.write(`kill -9: ${well ? 1 : 0} passed, ${well ? 0 : 1} failed\n`)
 process.exit(well ? 0 : 1)

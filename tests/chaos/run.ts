@@ -4,7 +4,14 @@ import { liveThrough } from "./seeds.ts"
 import { startGround } from "./world.ts"
 
 /** `npm run chaos -- --seeds 200 --from 1`: prints every seed that went wrong, and ends with a count. */
-const { values } = parseArgs({ options: { seeds: { type: "string", default: "200" }, from: { type: "string", default: "1" }, only: { type: "string" }, "stop-at-first": { type: "boolean" } } })
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "200" },
+    from: { type: "string", default: "1" },
+    only: { type: "string" },
+    "stop-at-first": { type: "boolean" },
+  },
+})
 const ground = await startGround()
 const run = `r${Date.now().toString(36)}`
 let [passed, failed] = [0, 0]
@@ -20,7 +27,8 @@ if (values.only !== "crashes") {
   for (let seed = Number(values.from); seed < Number(values.from) + Number(values.seeds); seed++) {
     tell(`seed ${seed}`, await liveThrough(ground, seed, run))
     if (failed > 0 && values["stop-at-first"]) break
-    if (passed % 50 === 0) process.stdout.write(`${passed} lives, ${JSON.stringify(Object.fromEntries(ground.proxy.state.injected))}\n`)
+    if (passed % 50 === 0)
+      process.stdout.write(`${passed} lives, ${JSON.stringify(Object.fromEntries(ground.proxy.state.injected))}\n`)
   }
 }
 await ground.stop()

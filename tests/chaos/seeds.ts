@@ -40,7 +40,8 @@ export async function liveThrough(ground: Ground, seed: number, run: string): Pr
   const busy = new Set<Promise<unknown>>()
   const begin = (work: Promise<unknown>) => {
     const one = work.catch((error: unknown) => {
-      if (!(error instanceof Crash) && !/injected|socket|hang up|cut off|ECONN|too fast/.test(String(error))) wrong.push(`${String(error)} ${(error as Error).stack}`)
+      if (!(error instanceof Crash) && !/injected|socket|hang up|cut off|ECONN|too fast/.test(String(error)))
+        wrong.push(`${String(error)} ${(error as Error).stack}`)
     })
     busy.add(one)
     void one.finally(() => busy.delete(one))
@@ -61,7 +62,12 @@ export async function liveThrough(ground: Ground, seed: number, run: string): Pr
     clock.advance(pick(4) * SECOND)
     if (next() < 0.7) begin(place.appendSome())
     if (next() < 0.25) begin(place.foldSome())
-    if (next() < 0.1) begin(checkMoment({ table: place.needs.table, clock }, ground.straight, place.tenant).then((found) => void wrong.push(...found)))
+    if (next() < 0.1)
+      begin(
+        checkMoment({ table: place.needs.table, clock }, ground.straight, place.tenant).then(
+          (found) => void wrong.push(...found),
+        ),
+      )
     for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
     letGo()
   }

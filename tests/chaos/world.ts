@@ -1,10 +1,10 @@
 import { createTenant, Tenant } from "#access/tenant.ts"
 import { type fakeClock, instant, MINUTE } from "#core/clock.ts"
-import { randomText, seededNumbers, seededRandom } from "#core/random.ts"
 import { silent } from "#core/log.ts"
+import { randomText, seededNumbers, seededRandom } from "#core/random.ts"
 import type { Message } from "#events/message.ts"
-import { createTable } from "#local/table.ts"
 import { startDynamo } from "#local/dynamodb.ts"
+import { createTable } from "#local/table.ts"
 import { accept } from "#pipeline/accept.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { foldTenant } from "#pipeline/folding.ts"
@@ -85,7 +85,10 @@ export async function settlement(ground: Ground, id: string, seed: number, clock
   const bytes = seededRandom(seed)
   const nonce = () => randomText(bytes, 16)
   const next = seededNumbers(seed + 1)
-  await createTenant({ table: ground.straight, clock }, Tenant.parse({ id, name: id, timeZone: "Europe/Athens", currency: "EUR" }))
+  await createTenant(
+    { table: ground.straight, clock },
+    Tenant.parse({ id, name: id, timeZone: "Europe/Athens", currency: "EUR" }),
+  )
   const queue: string[] = []
   const table = interfered(ground.faulty(next), interfere)
   const needs = { table, clock, nonce, log: silent, requestFold: async () => undefined }
@@ -110,7 +113,10 @@ export async function settlement(ground: Ground, id: string, seed: number, clock
             queue.push(...bodies)
             if (next() < 0.1) throw new Crash("the queue's answer was lost")
           }
-          return await accept({ clock, nonce, table: ground.straight, enqueue }, { tenant, source: "app", records: messages, idempotencyKey })
+          return await accept(
+            { clock, nonce, table: ground.straight, enqueue },
+            { tenant, source: "app", records: messages, idempotencyKey },
+          )
         } catch (error) {
           if (!(error instanceof Crash)) throw error
         }
@@ -138,20 +144,50 @@ export function someMessages(next: () => number, count: number, start: string, n
   const pick = (most: number) => Math.floor(next() * most)
   return Array.from({ length: count }, (_, i): Message => {
     const user = pick(12)
-    const person = next() < 0.4 ? { anonymousId: `anon-${user}` } : { userId: `user-${user}`, ...(next() < 0.3 ? { anonymousId: `anon-${user}` } : {}) }
+    const person =
+      next() < 0.4
+        ? { anonymousId: `anon-${user}` }
+        : { userId: `user-${user}`, ...(next() < 0.3 ? { anonymousId: `anon-${user}` } : {}) }
     const timestamp = instant(Date.parse(start) + pick(3 * 24 * 60) * MINUTE + pick(60_000))
     const base = { messageId: `${name}-${i}`, timestamp, ...person }
     const kind = pick(10)
     if (kind < 3) return { ...base, type: "page", name: "Home", context: { page: { path: `/p${pick(4)}` } } }
     if (kind < 6) {
-      const products = Array.from({ length: 1 + pick(3) }, () => ({ product_id: `sku-${pick(5)}`, price: `${pick(90)}.${10 + pick(89)}`, quantity: 1 + pick(4) }))
-      return { ...base, type: "track", event: "Order Completed", properties: { order_id: `${name}-${i}`, products, country: ["GR", "DE", "FR"][pick(3)] } }
+      const products = Array.from({ length: 1 + pick(3) }, () => ({
+        product_id: `sku-${pick(5)}`,
+        price: `${pick(90)}.${10 + pick(89)}`,
+        quantity: 1 + pick(4),
+      }))
+      return {
+        ...base,
+        type: "track",
+        event: "Order Completed",
+        properties: { order_id: `${name}-${i}`, products, country: ["GR", "DE", "FR"][pick(3)] },
+      }
     }
-    if (kind === 6) return { ...base, type: "track", event: "Order Refunded", properties: { order_id: `r-${i}`, revenue: `${pick(20)}.5` } }
-    if (kind === 7) return { ...base, type: "track", event: "Subscription Started", properties: { subscription_id: `s-${user}`, plan: ["pro", "free"][pick(2)], mrr: `${pick(50)}` } }
-    if (kind === 8) return { ...base, type: "identify", userId: `user-${user}`, traits: { plan: ["pro", "free"][pick(2)] } }
+    if (kind === 6)
+      return {
+        ...base,
+        type: "track",
+        event: "Order Refunded",
+        properties: { order_id: `r-${i}`, revenue: `${pick(20)}.5` },
+      }
+    if (kind === 7)
+      return {
+        ...base,
+        type: "track",
+        event: "Subscription Started",
+        properties: { subscription_id: `s-${user}`, plan: ["pro", "free"][pick(2)], mrr: `${pick(50)}` },
+      }
+    if (kind === 8)
+      return { ...base, type: "identify", userId: `user-${user}`, traits: { plan: ["pro", "free"][pick(2)] } }
     return next() < 0.5
       ? { ...base, type: "track", event: "Satisfaction Rated", properties: { rating: 9 } }
-      : { ...base, type: "track", event: "Response Received", properties: { model: "m", tokens: pick(100), response_time_ms: pick(5000), cost: `0.00${pick(99)}` } }
+      : {
+          ...base,
+          type: "track",
+          event: "Response Received",
+          properties: { model: "m", tokens: pick(100), response_time_ms: pick(5000), cost: `0.00${pick(99)}` },
+        }
   })
 }
