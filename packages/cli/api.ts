@@ -12,8 +12,8 @@ const KEY_FORM = /^oct_(?:write|read|admin)_([a-z0-9-]{1,40})_[0-9A-Za-z]+$/
 
 /** The API that options or environment name, else the local stack's. */
 export function targetOf(options: Remote, terminal: Terminal, scope: Scope): Target {
-  const url = options.url ?? terminal.env["OCTANT_URL"]
-  const key = options.key ?? terminal.env["OCTANT_KEY"]
+  const url = options.url ?? terminal.env.OCTANT_URL
+  const key = options.key ?? terminal.env.OCTANT_KEY
   if (key !== undefined) checkTenant(key, options.tenant)
   if (url !== undefined) {
     if (key === undefined) throw new Usage(`give a key of the scope ${scope} for ${url} in OCTANT_KEY, or with --key`)
@@ -64,7 +64,7 @@ export async function ask<T>(
   path: string,
   { method = "GET", body, parameters = {} }: Request = {},
 ): Promise<T> {
-  const given = Object.entries(parameters).flatMap(([name, value]) =>
+  const given = Object.entries(parameters).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, String(value)]],
   )
   const query = new URLSearchParams(given).toString()

@@ -36,7 +36,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   } catch (error) {
     // What commander throws, it has said already.
     if (!(error instanceof CommanderError)) {
-      const stack = terminal.env["OCTANT_DEBUG"] && error instanceof Error ? error.stack : undefined
+      const stack = terminal.env.OCTANT_DEBUG && error instanceof Error ? error.stack : undefined
       terminal.err(`${stack ?? plain(lineOf(error))}\n`)
     }
     return codeOf(error)

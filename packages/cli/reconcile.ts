@@ -35,5 +35,5 @@ export function addReconcile(program: Command, terminal: Terminal) {
 }
 
 const textOf = ({ what, stored, recounted }: Difference) =>
-  `\n${plain(what)}\n  stored     ${valueOf(stored)}\n  recounted  ${valueOf(recounted)}\n`
-const valueOf = (value: unknown) => (value === undefined ? "(nothing)" : cut(plain(JSON.stringify(value)), VALUE_WIDTH))
+  `\n${plain(what)}\n  stored     ${worded(stored)}\n  recounted  ${worded(recounted)}\n`
+const worded = (value: unknown) => (value === undefined ? "(nothing)" : cut(plain(JSON.stringify(value)), VALUE_WIDTH))

@@ -15,13 +15,13 @@ const DEFAULT_TENANT = "acme"
 /** The storage of the local stack if one runs, else the one that the environment names. */
 export function openStorage({ data }: Common, terminal: Terminal): Runtime {
   const dev = runningOn(data)
-  const named = terminal.env["OCTANT_TABLE"]
+  const named = terminal.env.OCTANT_TABLE
   if (!dev && named === undefined) {
     throw new Error(
       `no Octant runs on ${data}: start it with npm start, or set OCTANT_TABLE and the other variables of a deployed one`,
     )
   }
-  if (dev && named !== undefined && named !== dev.environment["OCTANT_TABLE"]) {
+  if (dev && named !== undefined && named !== dev.environment.OCTANT_TABLE) {
     terminal.err(`this is the local stack on ${data}, not ${named}; for that, give --data a folder where none runs\n`)
   }
   return runtimeOf(readConfig({ ...terminal.env, ...dev?.environment }), { log: silent })

@@ -1,7 +1,7 @@
 import { instant } from "#core/clock.ts"
 import { shortHash } from "#core/hash.ts"
-import { eventTypes, type Json, type JsonObject } from "#events/event.ts"
-import { cellOf, meets, read, readAll, readId, Unfit } from "./cells.ts"
+import { eventTypes, type JsonObject } from "#events/event.ts"
+import { cellOf, meets, readAll, readId, Unfit } from "./cells.ts"
 import type { Rule } from "./mapping.ts"
 import { momentsIn, type ReadMoment } from "./moment.ts"
 import type { Row } from "./rows.ts"
@@ -43,7 +43,7 @@ export async function* callsOf(
     }
   }
   for (const group of groups.values()) {
-    const { message, line, lines, unfit } = group
+    const { line, lines, unfit } = group
     if (unfit === undefined) yield { message: finished(group), line, lines }
     else tally.refuse(line, lines, unfit)
   }
@@ -51,9 +51,9 @@ export async function* callsOf(
 
 /** A call as a line states it; it needs an id. `sentAt` would move what happened long ago to now. */
 function asCall({ sentAt: _, ...call }: JsonObject, idOf: Identify): JsonObject {
-  if (!(eventTypes as readonly unknown[]).includes(call["type"]))
+  if (!(eventTypes as readonly unknown[]).includes(call.type))
     throw new Unfit("is no tracking call (it has no type): give a --mapping")
-  return { ...call, messageId: call["messageId"] ?? idOf("", call) }
+  return { ...call, messageId: call.messageId ?? idOf("", call) }
 }
 
 function callOf(rule: Ruled, cells: JsonObject): JsonObject {
@@ -121,14 +121,14 @@ function gather(
 }
 
 function checkSame({ message }: Group, who: { userId?: string; anonymousId?: string }) {
-  if (message["userId"] === who.userId && message["anonymousId"] === who.anonymousId) return
+  if (message.userId === who.userId && message.anonymousId === who.anonymousId) return
   throw new Unfit("the lines of one group name different customers")
 }
 
 const finished = ({ message, products, hash, rule }: Group): JsonObject => ({
   messageId: idFrom(hash),
   ...message,
-  ...(rule.lines ? { properties: { ...(message["properties"] as JsonObject), products } } : {}),
+  ...(rule.lines ? { properties: { ...(message.properties as JsonObject), products } } : {}),
 })
 
 type Identify = (kind: string, cells: JsonObject) => string

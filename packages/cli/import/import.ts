@@ -224,5 +224,6 @@ A mapping is a list of rules; the first whose "where" a line meets takes it, and
 
 NDJSON lines that are tracking calls already (with a type) need no mapping; their sentAt is left out.
 Ids come from the event's name and the line's content (of a group: of all its lines), and for equal lines from which of
-them it is: a file sent again, or longer by some lines, counts each line once. Another mapping does not change that:
-what was counted stays as it was. Exit code 1 if anything was refused. Progress is kept under <data>/imports.`
+them it is: a file sent again counts nothing twice, and one that has grown counts only its new lines (but a group that
+has grown is another event). Another mapping does not change what was counted already: it stays as it was.
+Exit code 1 if anything was refused. Progress is kept under <data>/imports.`
