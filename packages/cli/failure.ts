@@ -40,7 +40,7 @@ export function lineOf(error: unknown): string {
   if (error instanceof AwsError)
     return `the storage refused: ${message}; check the table's name, the region and the credentials`
   if (error instanceof Fault) return error.field ? `${error.field}: ${message}` : message
-  if (code === "ENOENT") return `${message.replace(/^.*open '(.*)'$/, "there is no file $1")}`
+  if (code === "ENOENT") return message.replace(/^ENOENT.*'(.*)'$/, "there is no file $1")
   if (code !== undefined && unreachable.has(code))
     return `the storage cannot be reached (${message || code}): is the stack running? start it with npm start`
   return message.split("\n")[0] || "something went wrong; OCTANT_DEBUG=1 shows where"

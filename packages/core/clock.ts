@@ -7,8 +7,12 @@ export const systemClock: Clock = () => Date.now()
 export function fakeClock(start: string) {
   let now = Date.parse(start)
   const clock: Clock & { advance(ms: number): void; set(instant: string): void } = Object.assign(() => now, {
-    advance: (ms: number) => void (now += ms),
-    set: (instant: string) => void (now = Date.parse(instant)),
+    advance: (ms: number) => {
+      now += ms
+    },
+    set: (instant: string) => {
+      now = Date.parse(instant)
+    },
   })
   return clock
 }

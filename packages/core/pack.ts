@@ -6,13 +6,14 @@ const ZSTD_JSON = 1
 const LIMIT_BYTES = 256 * 1024 * 1024
 /** Below this a write costs one unit either way, and plain is quicker. */
 const SMALL_BYTES = 900
-const LEVEL = { [constants.ZSTD_c_compressionLevel]: 3 }
+/** With a checksum: what was damaged on its way is told from what was not. */
+const PARAMETERS = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 }
 
 /** Text → version byte + plain UTF-8 if small, else zstd (RFC 8878, level 3). */
 export function packText(text: string): Buffer {
   const bytes = Buffer.from(text, "utf8")
   if (bytes.length < SMALL_BYTES) return Buffer.concat([Buffer.of(PLAIN_JSON), bytes])
-  return Buffer.concat([Buffer.of(ZSTD_JSON), zstdCompressSync(bytes, { params: LEVEL })])
+  return Buffer.concat([Buffer.of(ZSTD_JSON), zstdCompressSync(bytes, { params: PARAMETERS })])
 }
 
 /** The text back. Throws on an unknown version, on corrupt bytes and on more than 256 MB of text. */

@@ -1,9 +1,10 @@
 import { type Clock, DAY, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { sha256, shortHash } from "#core/hash.ts"
+import { packText, unpackText } from "#core/pack.ts"
 import type { Batch, Event, Rejection } from "#events/event.ts"
 import { limits, toEvent } from "#events/message.ts"
-import { type BatchHead, packLines, unpackBatches } from "#store/journal.ts"
+import { type BatchHead, type BatchText, batchesOf, batchText } from "#store/journal.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 
@@ -129,24 +130,25 @@ function messagesOf(tenant: TenantId, head: BatchHead, lines: readonly string[])
     bytes += size
   }
   const { rejected: _, ...rest } = head
-  return parts.map((part, i) => messageOf(tenant, packLines(i === 0 ? head : rest, part)))
+  return parts.map((part, i) => messageOf(tenant, batchText(i === 0 ? head : rest, part)))
 }
 
 /** A message of the append queue: version, tenant, and the packed batch. */
-const messageOf = (tenant: TenantId, body: Buffer) => `1 ${tenant} ${body.toString("base64")}`
+const messageOf = (tenant: TenantId, text: string) => `1 ${tenant} ${packText(text).toString("base64")}`
 
 export const toMessage = (tenant: TenantId, { events, ...head }: Batch) =>
   messageOf(
     tenant,
-    packLines(
+    batchText(
       head,
       events.map((event) => JSON.stringify(event)),
     ),
   )
 
-/** The batches of a message; throws on a version, a tenant or bytes that are not ours. */
-export function fromMessage(message: string): { tenant: TenantId; batches: Batch[] } {
+/** What a message carries; throws on a version, a tenant or bytes that are not ours. */
+export function fromMessage(message: string): BatchText & { tenant: TenantId } {
   const [version, tenant, body] = message.split(" ")
   if (version !== "1" || body === undefined) throw new Error(`unknown message version ${version?.slice(0, 10)}`)
-  return { tenant: TenantId.parse(tenant), batches: unpackBatches(Buffer.from(body, "base64")) }
+  const text = unpackText(Buffer.from(body, "base64"))
+  return { tenant: TenantId.parse(tenant), text, batches: batchesOf(text) }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "#core/clock.ts"
 import type { Log } from "#core/log.ts"
 import type { Batch } from "#events/event.ts"
-import { append } from "#store/journal.ts"
+import { append, type BatchText } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { fromMessage } from "./accept.ts"
@@ -29,8 +29,8 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
   const tenants = new Map<TenantId, Carried[]>()
   for (const [index, message] of messages.entries()) {
     try {
-      const { tenant, batches } = fromMessage(message)
-      tenants.set(tenant, [...(tenants.get(tenant) ?? []), { index, batches, events: eventsIn(batches) }])
+      const { tenant, ...carried } = fromMessage(message)
+      tenants.set(tenant, [...(tenants.get(tenant) ?? []), { index, ...carried, events: eventsIn(carried.batches) }])
     } catch (error) {
       // Stays "failed": the queue gives it back, and in the end to the dead letters.
       needs.log("append.unreadable", { code: (error as Error).name, bytes: message.length })
@@ -39,11 +39,7 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
   const appendTenant = async ([tenant, carried]: [TenantId, Carried[]]) => {
     for (const group of groupsOf(carried)) {
       try {
-        const { events } = await append(
-          needs,
-          tenant,
-          group.flatMap(({ batches }) => batches),
-        )
+        const { events } = await append(needs, tenant, group)
         for (const { index } of group) outcomes[index] = "done"
         const before = events - group.reduce((sum, one) => sum + one.events, 0)
         const step = Math.floor(events / FOLD_EVERY)
@@ -57,7 +53,7 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
   return outcomes
 }
 
-type Carried = { index: number; batches: Batch[]; events: number }
+type Carried = BatchText & { index: number; events: number }
 const eventsIn = (batches: readonly Batch[]) => batches.reduce((sum, batch) => sum + batch.events.length, 0)
 
 /** Cuts what came together so that each group fits into an entry. */
@@ -65,7 +61,7 @@ function groupsOf(carried: readonly Carried[]): Carried[][] {
   const groups: Carried[][] = []
   let [bytes, events] = [Number.POSITIVE_INFINITY, 0]
   for (const one of carried) {
-    const size = one.batches.reduce((sum, batch) => sum + Buffer.byteLength(JSON.stringify(batch)), 0)
+    const size = Buffer.byteLength(one.text)
     if (bytes + size > ENTRY_BYTES || events + one.events > ENTRY_EVENTS) {
       groups.push([])
       ;[bytes, events] = [0, 0]

@@ -27,10 +27,11 @@ const FILL_ATTEMPTS = 100
 export async function append(
   { table, clock, nonce }: AppendNeeds,
   tenant: TenantId,
-  batches: readonly Batch[],
+  carried: readonly BatchText[],
 ): Promise<{ position: number; events: number }> {
+  const batches = carried.flatMap((one) => one.batches)
   const events = batches.reduce((sum, batch) => sum + batch.events.length, 0)
-  const body = packBatches(batches)
+  const body = packText(carried.map(({ text }) => text).join("\n"))
   const writer = nonce()
   let counted = events
   for (let attempt = 0; attempt < FILL_ATTEMPTS; attempt++) {
@@ -98,36 +99,37 @@ export async function entriesAt({ table }: Pick<Needs, "table">, tenant: TenantI
 }
 
 export type BatchHead = Omit<Batch, "events">
+/** Batches with the text they are kept as: a line for each batch, then a line for each of its events. */
+export type BatchText = { batches: readonly Batch[]; text: string }
 
-/** A batch a line, then its events a line each: text that compresses well and of which single lines can be read. */
-export function packBatches(batches: readonly Batch[]) {
-  return packText(
+/** The text of one batch whose events are lines already. It compresses well, and single lines of it can be read. */
+export const batchText = (head: BatchHead, lines: readonly string[]) =>
+  [JSON.stringify({ ...head, n: lines.length }), ...lines].join("\n")
+
+export const packBatches = (batches: readonly Batch[]) =>
+  packText(
     batches
       .map(({ events, ...head }) =>
-        linesOf(
+        batchText(
           head,
           events.map((event) => JSON.stringify(event)),
         ),
       )
       .join("\n"),
   )
-}
-
-/** The same of one batch whose events are lines already. */
-export const packLines = (head: BatchHead, lines: readonly string[]) => packText(linesOf(head, lines))
-
-const linesOf = (head: BatchHead, lines: readonly string[]) =>
-  [JSON.stringify({ ...head, n: lines.length }), ...lines].join("\n")
 
 /** Batches back from bytes. Throws on an unknown version and on corrupt bytes. */
-export function unpackBatches(body: Uint8Array): Batch[] {
-  const text = unpackText(body)
+export const unpackBatches = (body: Uint8Array): Batch[] => batchesOf(unpackText(body))
+
+/** Batches back from their text; throws if it is not what `batchText` wrote. */
+export function batchesOf(text: string): Batch[] {
   if (text === "") return []
   const lines = text.split("\n")
   const batches: Batch[] = []
   for (let i = 0; i < lines.length; ) {
     const { n, ...batch } = JSON.parse(lines[i]!) as Omit<Batch, "events"> & { n: number }
     const events = lines.slice(i + 1, i + 1 + n).map((line) => JSON.parse(line) as Event)
+    if (events.length !== n) throw new Error("a batch is cut off")
     batches.push({ ...batch, events })
     i += 1 + n
   }

@@ -1,9 +1,12 @@
 import { parseArgs } from "node:util"
 import { accept } from "./accept.ts"
+import { drain } from "./drain.ts"
+import { fold } from "./fold.ts"
+import { bundles } from "./bundles.ts"
 import { type Bench, calibrate, type Row, table } from "./report.ts"
 
 /** `npm run bench -- [--quick] [--only accept,fold] [--rounds 3] [--json] [--strict]`; PEER_URL names a peer to measure beside us. */
-const benches: Record<string, Bench> = { accept }
+const benches: Record<string, Bench> = { drain, fold, bundles }
 
 const { values } = parseArgs({
   options: {

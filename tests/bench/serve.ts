@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises"
 import { Hono } from "hono"
 import { z } from "zod"
 import { apiApp } from "#api/api.ts"
@@ -6,6 +7,7 @@ import { silent } from "#core/log.ts"
 import { serveHttp } from "#local/http.ts"
 import { settle } from "#local/home.ts"
 import { type Stack, type StackOptions, startStack } from "#local/stack.ts"
+import { queueOf } from "#local/sqs.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { type Config, readConfig } from "#platform/config.ts"
@@ -13,6 +15,8 @@ import { runtimeOf } from "#platform/runtime.ts"
 import { Tenant } from "#access/tenant.ts"
 import { TenantId } from "#store/keys.ts"
 import type { Answers, Question, Reply } from "./child.ts"
+
+const GLANCE_MS = 10
 
 /** What runs in a process of its own: see `child.ts`. */
 const roles: Record<string, (about: never) => Promise<Answers>> = { raw, door, stack }
@@ -72,7 +76,7 @@ async function stack(first: StackOptions): Promise<Answers> {
   return {
     ready: () => ({ url: ready.url, config: JSON.stringify(ready.config) }),
     tenant: (tenant: object) => settle(open!.runtime, Tenant.parse(tenant)),
-    idle: () => open!.idle(),
+    appended: () => untilAppended(open!),
     /** Everything appended and folded, the rest that no fold has been asked for too. */
     folded: async ({ tenant }: { tenant: string }) => {
       await open!.idle()
@@ -82,6 +86,12 @@ async function stack(first: StackOptions): Promise<Answers> {
     open: start,
     stop: () => open!.stop(),
   }
+}
+
+/** Until nothing waits to be appended; folds may still be under way. */
+async function untilAppended({ runtime, config }: Stack) {
+  const queue = queueOf(runtime.call, config.OCTANT_APPEND_QUEUE_URL)
+  while (!(await queue.isEmpty())) await pause(GLANCE_MS)
 }
 
 const [role = "", about = "{}"] = process.argv.slice(2)

@@ -1,20 +1,15 @@
-import { createHash } from "node:crypto"
-import { createReadStream, statSync } from "node:fs"
 import { type Command, Option } from "commander"
-import { SECOND } from "#core/clock.ts"
-import { sha256 } from "#core/hash.ts"
-import { type Target, targetOf } from "../api.ts"
+import { targetOf } from "../api.ts"
 import { Usage } from "../failure.ts"
 import { onApi, type Remote, whole } from "../options.ts"
 import { countOf, grouped, plain, show } from "../print.ts"
 import type { Terminal } from "../terminal.ts"
-import { type Call, callsOf } from "./calls.ts"
-import { columnsOf, type Rule, readMapping } from "./mapping.ts"
-import { openProgress } from "./progress.ts"
-import { requestsOf } from "./requests.ts"
-import { type Format, type Row, rowsOf } from "./rows.ts"
-import { newTally, type Outcome, type Reason } from "./tally.ts"
-import { inLanes, post } from "./upload.ts"
+import { type Contents, inspect } from "./inspect.ts"
+import { readMapping } from "./mapping.ts"
+import type { Format } from "./rows.ts"
+import { type Summary, send } from "./send.ts"
+import type { Source } from "./source.ts"
+import type { Reason } from "./tally.ts"
 
 type Options = Remote & {
   mapping?: string
@@ -25,26 +20,10 @@ type Options = Remote & {
   restart?: true
   dryRun?: true
 }
-type Source = { file: string; format: Format; rules: Rule[] | undefined }
-/** What lies in a file, found by reading it to its end before anything is sent. */
-type Contents = {
-  lines: number
-  skipped: number
-  refusedLines: number
-  events: number
-  requests: number
-  reasons: Reason[]
-  first: Call["message"][]
-}
-type Summary = Omit<Contents, "first"> & Outcome & { file: string; resumedAfter: number; seconds: number }
-
-const EVENTS_SHOWN = 3
 
 export function addImport(program: Command, terminal: Terminal) {
   onApi(program.command("import <file>"))
-    .description(
-      "send a CSV or NDJSON file, plain or gzip, through the front door; sending it again counts nothing twice",
-    )
+    .description("send a CSV or NDJSON file, plain or gzip; sending it again counts nothing twice")
     .option("--mapping <file>", "which lines become which events (JSON, see below)")
     .addOption(new Option("--format <kind>", "by the file's name if absent").choices(["csv", "ndjson"]))
     .option("--delimiter <text>", "of CSV: , or ; or tab")
@@ -54,131 +33,37 @@ export function addImport(program: Command, terminal: Terminal) {
     .option("--dry-run", "read the file, show the first events, and send nothing")
     .addHelpText("after", MAPPING_HELP)
     .action(async (file: string, options: Options) => {
-      const source = {
-        file,
-        format: formatOf(file, options),
-        rules: options.mapping === undefined ? undefined : readMapping(options.mapping),
-      }
-      if (source.format.kind === "csv" && !source.rules)
-        throw new Usage("a CSV file needs --mapping: which lines become which events")
+      const source = sourceOf(file, options)
       if (options.dryRun) {
         const contents = await inspect(source, terminal)
-        return show(terminal, options.json, { file, ...contents }, () => textOfContents(contents))
+        show(terminal, options.json, { file, ...contents }, () => textOfContents(contents))
+        return complain(contents)
       }
       const summary = await send(source, targetOf(options, terminal, "write"), options, terminal)
       show(terminal, options.json, summary, () => textOf(summary))
-      const { refusedLines, refusedEvents } = summary
-      if (refusedLines + refusedEvents > 0) {
-        throw new Error(
-          `${countOf(refusedLines, "line")} and ${countOf(refusedEvents, "event")} were refused; mend them and import again, what was counted stays counted once`,
-        )
-      }
+      complain(summary)
     })
 }
 
-function formatOf(file: string, { format, delimiter, encoding }: Options): Format {
+function complain({ refusedLines, refusedEvents = 0 }: { refusedLines: number; refusedEvents?: number }) {
+  if (refusedLines + refusedEvents === 0) return
+  const what = `${countOf(refusedLines, "line")} of the file and ${countOf(refusedEvents, "event")} by the API`
+  throw new Error(`refused: ${what}; mend them and import again: what was counted counts once`)
+}
+
+function sourceOf(file: string, { mapping, format, delimiter, encoding }: Options): Source {
   const [, ending = ""] = /\.(\w+)(?:\.gz)?$/i.exec(file) ?? []
   const kind = format ?? (/^(ndjson|jsonl|json)$/i.test(ending) ? "ndjson" : "csv")
-  const usual = /^(tsv|tab)$/i.test(ending) ? "\t" : ","
+  if (kind === "csv" && mapping === undefined) throw new Usage("CSV needs --mapping: which lines become which events")
   try {
     new TextDecoder(encoding)
   } catch {
     throw new Usage(`--encoding ${encoding} is not known; utf-8, windows-1252 and utf-16le are`)
   }
-  return {
-    kind,
-    encoding,
-    delimiter: delimiter === undefined ? usual : /^(tab|\\t)$/.test(delimiter) ? "\t" : delimiter,
-  }
-}
-
-/** Reads the file to its end, so that nothing is sent of one that cannot be understood. */
-async function inspect({ file, format, rules }: Source, terminal: Terminal): Promise<Contents> {
-  const tally = newTally()
-  const missing = new Set(rules?.flatMap(columnsOf))
-  let known: string[] = []
-  const first: Call["message"][] = []
-  const bar = terminal.bar("reading", statSync(file).size)
-  const noticed = async function* (rows: AsyncIterable<Row>) {
-    for await (const row of rows) {
-      if ("cells" in row && (missing.size > 0 || known.length === 0)) {
-        if (known.length === 0) known = Object.keys(row.cells)
-        for (const name of Object.keys(row.cells)) missing.delete(name)
-      }
-      yield row
-    }
-  }
-  const noted = async function* (calls: AsyncIterable<Call>) {
-    for await (const call of calls) {
-      if (first.length < EVENTS_SHOWN) first.push(call.message)
-      yield call
-    }
-  }
-  let [events, requests] = [0, 0]
-  try {
-    for await (const { lines } of requestsOf(
-      noted(callsOf(noticed(rowsOf(file, format, bar.to)), rules, tally)),
-      tally,
-    )) {
-      events += lines.length
-      requests++
-    }
-  } finally {
-    bar.end()
-  }
-  if (tally.lines === 0) throw new Error(`${file} has no lines of data`)
-  const [absent] = missing
-  if (absent !== undefined && known.length > 0) {
-    throw new Usage(
-      `the mapping names the column ${JSON.stringify(absent)}, which no line has; there are ${known.join(", ")}`,
-    )
-  }
-  const { lines, skipped, refusedLines, reasons } = tally
-  return { lines, skipped, refusedLines, events, requests, reasons, first }
-}
-
-async function send(source: Source, target: Target, options: Options, terminal: Terminal): Promise<Summary> {
-  const started = terminal.clock()
-  const { first: _, ...contents } = await inspect(source, terminal)
-  const progress = openProgress(options.data, await identityOf(source, target), options.restart === true)
-  const resumedAfter = progress.current().requests
-  if (resumedAfter > 0)
-    terminal.err(
-      `going on after ${resumedAfter} of ${countOf(contents.requests, "request")} (--restart begins again)\n`,
-    )
-  const { file, format, rules } = source
-  const unheard = newTally()
-  const bar = terminal.bar("sending", contents.events)
-  let sent = 0
-  try {
-    await inLanes(
-      requestsOf(callsOf(rowsOf(file, format), rules, unheard), unheard),
-      options.inFlight,
-      async (packed) => {
-        if (packed.index >= resumedAfter) progress.acknowledge(packed.index, await post(target, packed, terminal))
-        sent += packed.lines.length
-        bar.to(sent)
-      },
-    )
-  } catch (error) {
-    terminal.err(
-      `stopped after ${progress.current().requests} of ${countOf(contents.requests, "request")}; the same command goes on from there\n`,
-    )
-    throw error
-  } finally {
-    bar.end()
-  }
-  progress.forget()
-  const { outcome } = progress.current()
-  const reasons = [...contents.reasons, ...outcome.reasons]
-  return { file, resumedAfter, ...contents, ...outcome, reasons, seconds: (terminal.clock() - started) / SECOND }
-}
-
-/** Of the file's content, of what is made of it, and of whose it becomes: a key belongs to one tenant of one stack. */
-async function identityOf({ file, format, rules }: Source, { key }: Target) {
-  const content = createHash("sha256")
-  for await (const chunk of createReadStream(file)) content.update(chunk as Uint8Array)
-  return sha256(JSON.stringify([1, content.digest("hex"), format, rules ?? null, sha256(key)])).slice(0, 32)
+  const usual = /^(tsv|tab)$/i.test(ending) ? "tab" : ","
+  const between = /^(tab|\\t)$/.test(delimiter ?? usual) ? "\t" : (delimiter ?? usual)
+  const rules = mapping === undefined ? undefined : readMapping(mapping)
+  return { file, format: { kind, encoding, delimiter: between }, rules }
 }
 
 function textOf(summary: Summary) {
@@ -193,14 +78,15 @@ function textOf(summary: Summary) {
 }
 
 function textOfContents(contents: Contents) {
-  const shown = contents.first.map((message) => `${plainJson(message)}\n`).join("")
-  return `${shown}${linesOf(contents)}${countOf(contents.events, "event")} would be sent in ${countOf(contents.requests, "request")}\n${contents.reasons.map(reasonText).join("")}`
+  const { events, requests, first, reasons } = contents
+  const shown = first.map((message) => `${JSON.stringify(message, null, 2).split("\n").map(plain).join("\n")}\n`)
+  const would = `${countOf(events, "event")} would be sent in ${countOf(requests, "request")}\n`
+  return [...shown, linesOf(contents), would, ...reasons.map(reasonText)].join("")
 }
 
 const linesOf = ({ lines, skipped, refusedLines }: Pick<Contents, "lines" | "skipped" | "refusedLines">) =>
   `${countOf(lines, "line")} read: ${grouped(skipped)} skipped (no rule took them), ${grouped(refusedLines)} refused\n`
 const reasonText = ({ line, reason }: Reason) => `  line ${line}: ${plain(reason)}\n`
-const plainJson = (value: unknown) => JSON.stringify(value, null, 2).split("\n").map(plain).join("\n")
 
 const MAPPING_HELP = `
 A mapping is a list of rules; the first whose "where" a line meets takes it, and lines that none takes are skipped:

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { instant } from "#core/clock.ts"
+import { zoneOf } from "#core/zone.ts"
+import type { Batch, Event } from "#events/event.ts"
+import { toEvent } from "#events/message.ts"
+import { fold as foldEntry } from "#pipeline/fold.ts"
+import { foldTenant } from "#pipeline/folding.ts"
+import { fragmentsOf } from "#pipeline/fragments.ts"
+import { emptyMemory } from "#pipeline/memory.ts"
+import { packBatches, unpackBatches } from "#store/journal.ts"
+import { corpus, inBatches } from "./corpus.ts"
+import { flow, newTenant, startPlace } from "./place.ts"
+import { type Bench, perSecond, quantile, type Row } from "./report.ts"
+
+const CUSTOMERS = 5000
+const FROM = "2026-09-01T00:00:00.000Z"
+const DAYS = 30
+const EVENTS_AN_ENTRY = 1000
+const AIM = 100_000
+
+/** Events a second from packed entries to a memory that holds every figure, and from the journal to stored views. */
+export const fold: Bench = async ({ quick, rounds, say }) => {
+  const events = quick ? 30_000 : 100_000
+  const bodies = entriesOf(events)
+  const rates: Record<"unpack" | "fold" | "both" | "fragments", number[]> = { unpack: [], fold: [], both: [], fragments: [] }
+  for (let round = 0; round <= rounds; round++) {
+    const begun = performance.now()
+    const batches = bodies.map(unpackBatches)
+    const unpacked = performance.now()
+    const memory = emptyMemory({ zone: zoneOf("UTC"), currency: "USD" })
+    for (const [i, entry] of batches.entries()) foldEntry(memory, { position: i + 1, at: FROM, batches: entry })
+    const folded = performance.now()
+    const fragments = fragmentsOf(memory)
+    const done = performance.now()
+    const counted = [...memory.hours.values()].flatMap((hours) => [...hours.values()]).reduce((sum, amounts) => sum + Number(amounts.get("events") ?? 0), 0)
+    if (counted !== events || memory.customers.size !== Math.min(CUSTOMERS, memory.customerCount) || fragments.length === 0) {
+      throw new Error(`${events} events were folded, ${counted} were counted of ${memory.customers.size} customers`)
+    }
+    if (round === 0) continue
+    const seconds = { unpack: unpacked - begun, fold: folded - unpacked, both: folded - begun, fragments: done - folded }
+    for (const [part, ms] of Object.entries(seconds)) rates[part as keyof typeof rates].push(events / (ms / 1000))
+  }
+  const worst = (part: keyof typeof rates) => Math.min(...rates[part])
+  const stored = await foldStored(events)
+  say(`fold: unpack ${perSecond(worst("unpack"), 1)}, fold ${perSecond(worst("fold"), 1)}, fragments ${perSecond(worst("fragments"), 1)}; medians ${Math.round(quantile(rates.both, 0.5))}`)
+  const row = (what: string, rate: number, aim?: number): Row => ({
+    bench: "fold",
+    what,
+    ours: perSecond(rate, 1),
+    figure: perSecond(rate, 1),
+    ...(aim === undefined ? {} : { aim: `>= ${perSecond(aim, 1)}`, ok: rate >= aim }),
+  })
+  return [row("unpack and fold in memory", worst("both"), AIM), row("foldTenant, journal to stored views", stored)]
+}
+
+function entriesOf(events: number): Buffer[] {
+  const messages = corpus({ seed: 7, events, customers: CUSTOMERS, from: FROM, days: DAYS })
+  const receivedAt = Date.parse(FROM) + DAYS * 86_400_000
+  return [...inBatches(messages, EVENTS_AN_ENTRY)].map((some, i) => {
+    const kept = some.map((message) => toEvent(message, { receivedAt, messageId: () => "" }) as Event)
+    const batch: Batch = { id: `ids-${i}`, source: "default", receivedAt: instant(receivedAt), events: kept }
+    return packBatches([batch])
+  })
+}
+
+/** The same from a database file into views there, as the fold worker does; once, for the rate of a first fold. */
+async function foldStored(events: number): Promise<number> {
+  const dir = mkdtempSync(join(tmpdir(), "octant-bench-"))
+  const place = await startPlace({ file: join(dir, "table.db") })
+  try {
+    const tenant = await newTenant(place, "bench")
+    const messages = corpus({ seed: 8, events, customers: CUSTOMERS, from: FROM, days: DAYS })
+    await flow(place, tenant.id, messages, { eventsARequest: 1000, messagesAtOnce: 10, folds: false })
+    const begun = performance.now()
+    await foldTenant(place.runtime, tenant.id)
+    return events / ((performance.now() - begun) / 1000)
+  } finally {
+    await place.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
