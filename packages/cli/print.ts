@@ -44,14 +44,8 @@ const LEVELS = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
 /** A series in one line; a space where there is no value. */
 export function sparkline(values: readonly (number | undefined)[]): string {
   const largest = Math.max(...values.map((value) => value ?? 0))
-  return values
-    .map((value) => {
-      if (value === undefined) return " "
-      return LEVELS[
-        largest > 0 && value > 0 ? Math.min(LEVELS.length - 1, Math.floor((value / largest) * LEVELS.length)) : 0
-      ]!
-    })
-    .join("")
+  const level = (value: number) => (value > 0 ? Math.ceil((value / largest) * LEVELS.length) - 1 : 0)
+  return values.map((value) => (value === undefined ? " " : LEVELS[level(value)]!)).join("")
 }
 
 /** RFC 4180. */

@@ -56,10 +56,10 @@ export type World = Awaited<ReturnType<typeof startWorld>>
 
 /** Runs a command; what it printed, and how it ended. */
 export async function runWith(args: readonly string[], terminal: Partial<Terminal> = {}): Promise<Ran> {
-  let [out, err] = ["", ""]
+  const [out, err]: [string[], string[]] = [[], []]
   const code = await run(args, {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    out: (text) => void out.push(text),
+    err: (text) => void err.push(text),
     env: {},
     clock: () => Date.now(),
     random: () => 1,
@@ -67,5 +67,5 @@ export async function runWith(args: readonly string[], terminal: Partial<Termina
     bar: () => ({ to: () => {}, end: () => {} }),
     ...terminal,
   })
-  return { code, out, err }
+  return { code, out: out.join(""), err: err.join("") }
 }

@@ -9,7 +9,7 @@ import { fromJson, mergeInto, toJson } from "#science/sketch.ts"
 export type Cell = (number | string | number[])[]
 export type Block = Map<string, Map<string, Cell>>
 /** How cells add up: amounts by addition, members of sets by union, sketches by merging. */
-export type BlockKind = `${"days" | "hours" | "ledger" | "by" | "sketch" | "set"}${string}`
+export type BlockKind = `${"days" | "late" | "hours" | "ledger" | "by" | "sketch" | "set"}${string}`
 export type Fragment = { kind: BlockKind; sk: string; block: Block }
 
 /** `by#country`, `set#` for the whole set. */

@@ -34,6 +34,8 @@ export type Result = {
   total: Figure
   /** With `by`: each key's figure over the whole period, the largest first. */
   keys?: { key: string; total: Figure }[]
+  /** Steps that had been over when more of their events came: what they said then, and what they say now. */
+  restated?: { at: string; from: Figure; to: Figure }[]
 }
 export type Compared = Result & { from: string; to: string; change: number | null }
 
@@ -60,7 +62,8 @@ async function measure(source: Source, question: Question): Promise<Result> {
   const total = show(orZero(metric, whole.total))
   if (question.by === undefined) {
     const series = frame.buckets.map(({ at }, i) => ({ at, value: show(orZero(metric, whole.steps[i])) }))
-    return { ...about, series, total }
+    const restated = await restatedSteps(frame, question.metric, whole, show)
+    return { ...about, series, total, ...(restated.length > 0 ? { restated } : {}) }
   }
   const grid = await gridOf(frame, question.metric, question.by as Dimension)
   const rows = [...grid]
@@ -71,6 +74,19 @@ async function measure(source: Source, question: Question): Promise<Result> {
     rows.flatMap(([key, row]) => (row.steps[i] === undefined ? [] : [{ at, value: show(row.steps[i]), key }])),
   )
   return { ...about, series, total, keys: rows.map(([key, row]) => ({ key, total: show(row.total) })) }
+}
+
+/** Where late events changed a step that had already said something. Sums only: what came late is kept for them. */
+async function restatedSteps(frame: Frame, name: MetricName, whole: Row, show: (amount: Amount | undefined) => Figure) {
+  const metric = metricOf(name)
+  if (frame.hourly || frame.question.where || !(metric.kind === "tally" || (metric.kind === "entity" && !metric.gauge)))
+    return []
+  const late = (await sumsOf(frame, name, "late", undefined)).get("")
+  return frame.buckets.flatMap(({ at }, i) => {
+    const [now, added] = [whole.steps[i], late?.steps[i]]
+    if (now === undefined || added === undefined || added === now) return []
+    return [{ at, from: show(plus(now, negative(added))), to: show(now) }]
+  })
 }
 
 /** Amounts of one key: step by step, and over the whole period (which is not always their sum). */
@@ -168,7 +184,15 @@ export function keptBy(where: Filter | undefined): Kept | undefined {
 async function sums(frame: Frame, name: string, by: Dimension | undefined): Promise<Grid> {
   const kept = by === undefined ? keptBy(frame.question.where) : undefined
   const dimension = by ?? kept?.dimension
-  const kind = dimension === undefined ? (frame.hourly ? "hours" : "days") : blockKind("by", dimension)
+  return sumsOf(
+    frame,
+    name,
+    dimension === undefined ? (frame.hourly ? "hours" : "days") : blockKind("by", dimension),
+    kept,
+  )
+}
+
+async function sumsOf(frame: Frame, name: string, kind: BlockKind, kept: Kept | undefined): Promise<Grid> {
   const grid: Grid = new Map()
   for (const { sk, block } of await fragments(frame, kind)) {
     for (const [key, cell] of block.get(name) ?? []) {

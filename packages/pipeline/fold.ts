@@ -34,6 +34,7 @@ import { type Amounts, getOr, type Memory, mapAt, rootOf, sum, type Tallied } fr
  * put into `memory` before (see `needsOf`).
  */
 export function fold(memory: Memory, entry: Entry, filter?: (fact: Fact) => boolean) {
+  memory.today = memory.zone.place(Date.parse(entry.at)).day
   for (const batch of entry.batches) foldBatch(memory, batch, entry.position, filter)
   memory.position = entry.position
   memory.at = entry.at
@@ -209,9 +210,10 @@ function giveEntity<E extends EntityName>(
   }
 }
 
-/** Where what an event counts is added to: its hour, and its day under each of its keys. */
+/** Where what an event counts is added to: its hour, its day under each of its keys, and what came late for that day. */
 function targetsOf(memory: Memory, dims: Dims, place: Place): Amounts[] {
   const targets = [hourAt(memory, place)]
+  if (place.day < memory.today) targets.push(mapAt(memory.late, place.day))
   const when = stamp(memory, place)
   for (const dimension in dims) targets.push(keyAt(memory, dimension, dims[dimension as EventDimension]!, when))
   return targets

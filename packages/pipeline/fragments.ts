@@ -35,6 +35,10 @@ export function fragmentsOf(memory: Memory): Fragment[] {
     for (const [metric, amount] of totals)
       put("days", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
   }
+  for (const [day, amounts] of memory.late) {
+    for (const [metric, amount] of amounts)
+      put("late", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
+  }
   for (const [dimension, keys] of memory.breakdowns) {
     const kind = blockKind("by", dimension)
     for (const [key, stamps] of keys) {

@@ -29,6 +29,8 @@ export type Memory = {
   position: number
   /** When that was appended; undefined before the first. */
   at: string | undefined
+  /** The local day on which that was: what happens on an earlier one comes late. */
+  today: string
   /** Ordinals are given from here on. */
   customerCount: number
 
@@ -45,6 +47,8 @@ export type Memory = {
 
   /** Day → hour (0…24) → amounts. */
   hours: Map<string, Map<number, Amounts>>
+  /** Day → the part of its amounts that was appended when the day was over. */
+  late: Map<string, Amounts>
   /** Dimension → key → stamp → amounts. A stamp is a day, or an hour of a day (`2026-01-31T05`) in detail. */
   breakdowns: Map<string, Map<string, Map<string, Amounts>>>
   /** Sketch → dimension ("" for none) → key → stamp → sketch. */
@@ -72,6 +76,7 @@ export const emptyMemory = (start: {
   detail: start.detail ?? {},
   position: start.position ?? 0,
   at: undefined,
+  today: "",
   customerCount: start.customerCount ?? 0,
   customers: new Map(),
   pointers: new Map(),
@@ -81,6 +86,7 @@ export const emptyMemory = (start: {
   seen: new Map(),
   fresh: new Map(),
   hours: new Map(),
+  late: new Map(),
   breakdowns: new Map(),
   sketches: new Map(),
   sets: new Map(),

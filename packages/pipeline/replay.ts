@@ -44,6 +44,7 @@ async function nextGeneration(needs: Pick<FoldNeeds, "table">, tenant: TenantId,
 /** Every kind of block that views are made of. */
 export const blockKinds: BlockKind[] = [
   "days",
+  "late",
   "hours",
   "ledger",
   ...dimensionNames.map((dimension) => blockKind("by", dimension)),

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rmSync } from "node:fs"
 import type { DevTenant } from "#local/home.ts"
 import { bodiesOf, corpus, lately } from "./corpus.ts"
 import { type Child, startChild } from "./child.ts"
@@ -19,9 +17,9 @@ type Round = { events: number; ours: Side; raw: Side; appended: number }
  * Our door, the workers draining at the same time, beside the least that a collector can do with the same bodies. Each
  * side is a process of its own; rounds are interleaved; every event of ours must be found in the end.
  */
-export const accept: Bench = async ({ quick, rounds, say }) => {
+export const accept: Bench = async ({ quick, rounds, newFolder, say }) => {
   const sizes = quick ? { 1: 1500, 100: 200 } : { 1: 8000, 100: 1000 }
-  const dir = mkdtempSync(join(tmpdir(), "octant-bench-"))
+  const dir = newFolder()
   const stack = await startChild("stack", { dir })
   const door = await startChild("door", { config: JSON.parse(stack.ready["config"]!) as object })
   const raw = await startChild("raw")

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rmSync } from "node:fs"
 import { inFlight, slices } from "#core/parallel.ts"
 import { toEvent } from "#events/message.ts"
 import type { DevTenant } from "#local/home.ts"
@@ -26,10 +24,10 @@ type Round = { events: number; appended: number; folded: number; raw: number }
  * A full queue of accepted events, until all are in the journal and until all are in the views too, beside one item per
  * event by `BatchWriteItem` of the same JSON into the same database file. Interleaved.
  */
-export const drain: Bench = async ({ quick, rounds, say }) => {
+export const drain: Bench = async ({ quick, rounds, newFolder, say }) => {
   const events = quick ? 20_000 : 100_000
   const items = quick ? 5000 : 20_000
-  const dir = mkdtempSync(join(tmpdir(), "octant-bench-"))
+  const dir = newFolder()
   const stack = await startChild("stack", { dir, workers: false })
   try {
     const tenant = await stack.ask<DevTenant>("tenant", { id: "bench", name: "Bench" })

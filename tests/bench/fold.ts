@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { instant } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
@@ -21,7 +20,7 @@ const EVENTS_AN_ENTRY = 1000
 const AIM = 100_000
 
 /** Events a second from packed entries to a memory that holds every figure, and from the journal to stored views. */
-export const fold: Bench = async ({ quick, rounds, say }) => {
+export const fold: Bench = async ({ quick, rounds, newFolder, say }) => {
   const events = quick ? 30_000 : 100_000
   const bodies = entriesOf(events)
   const rates: Record<"unpack" | "fold" | "both" | "fragments", number[]> = { unpack: [], fold: [], both: [], fragments: [] }
@@ -35,7 +34,7 @@ export const fold: Bench = async ({ quick, rounds, say }) => {
     const fragments = fragmentsOf(memory)
     const done = performance.now()
     const counted = [...memory.hours.values()].flatMap((hours) => [...hours.values()]).reduce((sum, amounts) => sum + Number(amounts.get("events") ?? 0), 0)
-    if (counted !== events || memory.customers.size !== Math.min(CUSTOMERS, memory.customerCount) || fragments.length === 0) {
+    if (counted !== events || memory.customers.size > CUSTOMERS || fragments.length === 0) {
       throw new Error(`${events} events were folded, ${counted} were counted of ${memory.customers.size} customers`)
     }
     if (round === 0) continue
@@ -43,7 +42,7 @@ export const fold: Bench = async ({ quick, rounds, say }) => {
     for (const [part, ms] of Object.entries(seconds)) rates[part as keyof typeof rates].push(events / (ms / 1000))
   }
   const worst = (part: keyof typeof rates) => Math.min(...rates[part])
-  const stored = await foldStored(events)
+  const stored = await foldStored(events, newFolder())
   say(`fold: unpack ${perSecond(worst("unpack"), 1)}, fold ${perSecond(worst("fold"), 1)}, fragments ${perSecond(worst("fragments"), 1)}; medians ${Math.round(quantile(rates.both, 0.5))}`)
   const row = (what: string, rate: number, aim?: number): Row => ({
     bench: "fold",
@@ -66,8 +65,7 @@ function entriesOf(events: number): Buffer[] {
 }
 
 /** The same from a database file into views there, as the fold worker does; once, for the rate of a first fold. */
-async function foldStored(events: number): Promise<number> {
-  const dir = mkdtempSync(join(tmpdir(), "octant-bench-"))
+async function foldStored(events: number, dir: string): Promise<number> {
   const place = await startPlace({ file: join(dir, "table.db") })
   try {
     const tenant = await newTenant(place, "bench")

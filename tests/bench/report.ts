@@ -14,7 +14,7 @@ export type Row = {
 }
 
 export type Bench = (settings: Settings) => Promise<Row[]>
-export type Settings = { quick: boolean; rounds: number; say: (text: string) => void }
+export type Settings = { quick: boolean; rounds: number; newFolder: () => string; say: (text: string) => void }
 
 export const perSecond = (count: number, seconds: number) => `${Math.round(count / seconds).toLocaleString("en")}/s`
 export const times = (ratio: number) => `${ratio.toFixed(2)}x`

@@ -12,7 +12,9 @@ const ndjson: Format = { ...csv, kind: "ndjson" }
 async function read(content: string | Uint8Array, format: Format): Promise<Row[]> {
   const file = join(folder, "file")
   writeFileSync(file, content)
-  return Array.fromAsync(rowsOf(file, format))
+  const rows: Row[] = []
+  for await (const row of rowsOf(file, format)) rows.push(row)
+  return rows
 }
 
 test("CSV of every make: quotes, line breaks inside, empty lines, CRLF, a byte-order mark", async () => {
@@ -61,7 +63,7 @@ test("a character whose bytes lie in two pieces of the file is whole", async () 
 })
 
 test.each<[string, string | Uint8Array, Format, RegExp]>([
-  ["a quote that is never closed", 'a,b\n1,"2\n3,4\n', csv, /this is not CSV: Quote Not Closed.* line 4/],
+  ["a quote that is never closed", 'a,b\n1,"2\n3,4\n', csv, /this is not CSV: Quote Not Closed.* line 3/],
   ["a header with one name twice", "a,b,a\n1,2,3\n", csv, /the header names the column "a" twice/],
   [
     "gzip that is cut off",

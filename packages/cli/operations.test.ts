@@ -1,0 +1,212 @@
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { pack, unpack } from "#core/pack.ts"
+import { keys, TenantId } from "#store/keys.ts"
+import { startWorld, type World } from "./world.ts"
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.stop())
+
+const order = (id: string, fields: object = {}) => ({
+  type: "track",
+  event: "Order Completed",
+  messageId: id,
+  userId: "u1",
+  timestamp: "2026-01-31T23:30:00Z",
+  properties: { order_id: id, revenue: "12.50" },
+  ...fields,
+})
+
+/** A new tenant with some events in its journal. */
+async function tenantWith(id: string, ...calls: object[]) {
+  const tenant = await world.tenant(id)
+  await send(id, ...calls)
+  return tenant
+}
+
+async function send(id: string, ...calls: object[]) {
+  const file = world.file(`${id}.ndjson`, calls.map((call) => JSON.stringify(call)).join("\n"))
+  await world.ask("import", file, "--tenant", id)
+  await world.stack.idle()
+}
+
+test("a recount finds no difference, until a view is tampered with: then it names the item and ends with 1", async () => {
+  await tenantWith("proved", order("1"), order("2"))
+  const { table } = world.stack.runtime
+  await world.ask("replay", "--tenant", "proved")
+  const clean = await world.octant(["reconcile", "--tenant", "proved"])
+  expect(clean.out).toMatch(
+    /^recounted 2 events up to position 1 in \d+\.\d s; compared 1\d values of the views: no difference\n$/,
+  )
+  expect(clean.code).toBe(0)
+
+  const days = { pk: keys.block(TenantId.parse("proved"), 2, "days"), sk: "2026-01" }
+  const item = (await table.get(days))!
+  const value = JSON.stringify(unpack(item.body as Uint8Array))
+  await table.put({ ...item, body: pack(JSON.parse(value.replace('"25"', '"26"'))) })
+  const broken = await world.octant(["reconcile", "--tenant", "proved"])
+  expect(broken.code).toBe(1)
+  expect(broken.out).toContain("of the views: 1 difference\n\nT#proved#views#2#days|2026-01\n")
+  expect(broken.out).toMatch(/gross_revenue.*: stored "26", recounted "25"\n/)
+  expect(broken.err).toBe(
+    "the views of proved differ from its journal: octant replay --tenant proved builds them anew\n",
+  )
+  const told = await world.octant(["reconcile", "--tenant", "proved", "--json"])
+  expect(told.code).toBe(1)
+  expect(JSON.parse(told.out)).toMatchObject({ differences: [{ what: "T#proved#views#2#days|2026-01" }] })
+
+  await world.ask("replay", "--tenant", "proved")
+  expect((await world.octant(["reconcile", "--tenant", "proved"])).code).toBe(0)
+})
+
+test("what no view holds yet is said, and is nothing to worry about", async () => {
+  await tenantWith("young", order("1"))
+  const { code, out, err } = await world.octant(["reconcile", "--tenant", "young"])
+  expect(code).toBe(0)
+  expect(out).toContain("compared 0 values of the views: no difference")
+  expect(err).toBe(
+    "the views hold what was folded up to position 0 of 1; every answer folds the rest from the journal\n",
+  )
+})
+
+test("a replay sees all history by the days of another zone", async () => {
+  await tenantWith("moved", order("1"))
+  const day = async () => {
+    const { series } = (await world.ask(
+      "query",
+      "orders",
+      "--tenant",
+      "moved",
+      "--from",
+      "2026-01-31",
+      "--to",
+      "2026-02-01",
+    )) as { series: { value: number }[] }
+    return series.map(({ value }) => value)
+  }
+  expect(await day()).toEqual([1, 0])
+  const { out } = await world.octant(["replay", "--tenant", "moved", "--time-zone", "Europe/Athens"])
+  expect(out).toMatch(/^the views of moved are built anew \(generation 2\), up to position 1, in \d+\.\d s\n$/)
+  expect(await day()).toEqual([0, 1])
+})
+
+test("the tail of the journal is a line for each event, the last ones last", async () => {
+  await tenantWith("tailed", order("1"), order("2", { event: "\u001b[2JEvil" }))
+  await send("tailed", {
+    type: "page",
+    name: "Home",
+    messageId: "3",
+    anonymousId: "a1",
+    timestamp: "2026-01-31T23:31:00Z",
+  })
+  await send("tailed", order("4", { properties: { order_id: "4" } }))
+  const { out } = await world.octant(["tail", "--tenant", "tailed", "--lines", "3"])
+  expect(out.split("\n")).toEqual([
+    '2026-01-31T23:30:00.000Z  �[2JEvil  u1  (default)  {"order_id":"2","revenue":"12.50"}',
+    "2026-01-31T23:31:00.000Z  page Home  a1  (default)  {}",
+    '2026-01-31T23:30:00.000Z  Order Completed  u1  (default)  [quarantined: properties.revenue one of revenue, total or products is needed] {"order_id":"4"}',
+    "",
+  ])
+  expect(await world.ask("tail", "--tenant", "tailed", "-n", "1")).toMatchObject({
+    position: 3,
+    events: [{ id: "4", position: 3 }],
+  })
+})
+
+test("a tail that follows prints what is written from then on", async () => {
+  await tenantWith("followed", order("1"))
+  const end = new AbortController()
+  const lines: string[] = []
+  let polls = 0
+  await world.octant(["tail", "--tenant", "followed", "--follow", "--lines", "0", "--json"], {
+    out: (text) => void lines.push(text),
+    stop: end.signal,
+    sleep: async () => {
+      if (polls++ === 0) await send("followed", order("2"), order("3"))
+      else end.abort()
+    },
+  })
+  expect(lines.map((line) => (JSON.parse(line) as { id: string }).id)).toEqual(["2", "3"])
+})
+
+test("what lies in quarantine is listed, mended and counted", async () => {
+  await tenantWith(
+    "mending",
+    order("1", { properties: { order_id: "1" } }),
+    order("2", { properties: { order_id: "2", revenue: "-5" } }),
+    order("3"),
+  )
+  const list = (...args: string[]) =>
+    world.ask("quarantine", "list", "--tenant", "mending", ...args) as Promise<{
+      items: { id: string }[]
+      next?: string
+    }>
+  expect((await list()).items.map(({ id }) => id).sort()).toEqual(["1", "2"])
+  expect(await list("--event", "Signed Up")).toEqual({ items: [] })
+  expect((await list("--limit", "1")).next).toBeDefined()
+  const { out } = await world.octant(["quarantine", "list", "--tenant", "mending"])
+  expect(out).toMatch(/^1 .*Order Completed +properties\.revenue one of revenue, total or products is needed$/m)
+
+  const release = (...args: string[]) => world.octant(["quarantine", "release", "--tenant", "mending", ...args])
+  const refused = await release("1")
+  expect(refused).toMatchObject({ code: 1, out: expect.stringMatching(/^0 events released, 1 kept\n {2}1 stays: /) })
+  expect((await release("--all", "--set", '{"revenue":"4.00"}', "--dry-run")).out).toBe(
+    "2 events would be released, 0 kept\n",
+  )
+  expect((await release("nobody")).err).toBe("nothing with the id nobody lies in quarantine\n")
+  expect((await release("1", "--all")).code).toBe(2)
+  expect(await release("--all", "--set", '{"revenue":"4.00"}')).toEqual({
+    code: 0,
+    out: "2 events released, 0 kept\n",
+    err: "",
+  })
+  await world.stack.idle()
+  expect((await world.octant(["quarantine", "list", "--tenant", "mending"])).out).toBe("nothing lies in quarantine\n")
+  const answer = await world.ask(
+    "query",
+    "gross_revenue",
+    "--tenant",
+    "mending",
+    "--from",
+    "2026-01-31",
+    "--to",
+    "2026-01-31",
+    "--grain",
+    "total",
+  )
+  expect(answer).toMatchObject({ total: "20.50" })
+})
+
+test("the ledger balances, by source and hour", async () => {
+  await tenantWith("booked", order("1"), order("2"), order("3", { properties: {} }))
+  await send("booked", order("1"))
+  const { code, out } = await world.octant(["ledger", "--tenant", "booked"])
+  expect(code).toBe(0)
+  expect(out).toMatch(/default +4 +2 +1 +0 +1 {2}balanced\n/)
+  expect(await world.ask("ledger", "--tenant", "booked", "--from", "2020-01-01", "--to", "2020-01-02")).toMatchObject({
+    rows: [],
+    total: { received: 0 },
+  })
+})
+
+test("a customer is shown with as much of its timeline as is asked for", async () => {
+  await tenantWith(
+    "known",
+    order("1", { userId: "a/b" }),
+    order("2", { userId: "a/b", timestamp: "2026-01-31T23:40:00Z" }),
+  )
+  const { out } = await world.octant(["customer", "a/b", "--tenant", "known", "--timeline", "--limit", "1"])
+  expect(out).toMatch(/^netRevenue +25\.00$/m)
+  expect(out).toMatch(/\n2026-01-31T23:40:00\.000Z {2}Order Completed {2}a\/b.*\n… there are more: --limit\n$/)
+  expect(await world.ask("customer", "a/b", "--tenant", "known", "--timeline")).toMatchObject({
+    customer: { orders: 2, revenue: "25.00" },
+    timeline: { events: [{ id: "2" }, { id: "1" }] },
+  })
+  expect(await world.octant(["customer", "nobody", "--tenant", "known"])).toEqual({
+    code: 1,
+    out: "",
+    err: "there is no such customer\n",
+  })
+})
