@@ -143,7 +143,7 @@ test("what lies in quarantine is listed, mended and counted", async () => {
       items: { id: string }[]
       next?: string
     }>
-  expect((await list()).items.map(({ id }) => id).sort()).toEqual(["1", "2"])
+  expect(new Set((await list()).items.map(({ id }) => id))).toEqual(new Set(["1", "2"]))
   expect(await list("--event", "Signed Up")).toEqual({ items: [] })
   expect((await list("--limit", "1")).next).toBeDefined()
   const { out } = await world.octant(["quarantine", "list", "--tenant", "mending"])

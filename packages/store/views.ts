@@ -178,8 +178,9 @@ function placed({ pk, sk, value }: ViewItem, position: number): Item[] {
   return pieces.map((body, part) => ({ pk, sk: partKey(sk, part), position, parts: pieces.length, body }))
 }
 
-/** Sorts right behind the first part and before any other key of ours. */
-const partKey = (sk: string, part: number) => (part === 0 ? sk : `${sk}~${padded(part)}`)
+/** No identifier may hold a control character, so no key of ours is another's part; it sorts right behind the first. */
+const PART = "\u0001"
+const partKey = (sk: string, part: number) => (part === 0 ? sk : `${sk}${PART}${padded(part)}`)
 
 function cut(bytes: Buffer): Buffer[] {
   return Array.from({ length: Math.max(1, Math.ceil(bytes.length / PART_BYTES)) }, (_, i) =>
@@ -196,11 +197,11 @@ export async function readValues(
   pk: string,
   range: { from?: string; to?: string } = {},
 ): Promise<Viewed[]> {
-  const items = await table.query(pk, { ...range, ...(range.to === undefined ? {} : { to: `${range.to}~\uffff` }) })
+  const items = await table.query(pk, { ...range, ...(range.to === undefined ? {} : { to: `${range.to}${PART}\uffff` }) })
   const values: Viewed[] = []
   for (let i = 0; i < items.length; i++) {
     const first = items[i]!
-    if (first.sk.includes("~")) continue
+    if (first.sk.includes(PART)) continue
     const parts = items.slice(i, i + Number(first.parts))
     values.push(joinParts(first, parts))
   }
