@@ -1,7 +1,6 @@
-import { once } from "node:events"
+import { on, once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { setTimeout as pause } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
 import { gzipSync, zstdCompressSync } from "node:zlib"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -192,7 +191,8 @@ const cases: Case[] = [
   {
     no: 18,
     words: "10,000 keys",
-    body: (who) => batch(who, { properties: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i])) }),
+    body: (who) =>
+      batch(who, { properties: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i])) }),
     ...refusedRecord("too_many_keys", "properties"),
   },
   {
@@ -306,7 +306,12 @@ const cases: Case[] = [
     ...refusedRecord("invalid_field", "event"),
   },
   { no: 35, words: "a name of 200 characters", body: (who) => batch(who, { event: "n".repeat(200) }), ...taken },
-  { no: 36, words: "an empty name", body: (who) => batch(who, { event: "" }), ...refusedRecord("invalid_field", "event") },
+  {
+    no: 36,
+    words: "an empty name",
+    body: (who) => batch(who, { event: "" }),
+    ...refusedRecord("invalid_field", "event"),
+  },
   { no: 36, words: "no name", body: (who) => batch(who, { event: null }), ...refusedRecord("missing_field", "event") },
   ...["c_x, s_y", "#c", ":v = :v", "a.b[0]", "SET x"].map((event): Case => {
     return { no: 37, words: `the name ${event}`, body: (who) => batch(who, { event }), ...taken, kept: { event } }
@@ -334,7 +339,12 @@ const cases: Case[] = [
     body: order('"revenue":-0'),
     ...taken,
   },
-  { no: 43, words: "2^53 + 1 of revenue", body: order('"revenue":9007199254740993'), ...quarantined("properties.revenue") },
+  {
+    no: 43,
+    words: "2^53 + 1 of revenue",
+    body: order('"revenue":9007199254740993'),
+    ...quarantined("properties.revenue"),
+  },
   {
     no: 43,
     words: "2^53 + 1 as an id, which is another's when it is read as a number",
@@ -355,15 +365,30 @@ const cases: Case[] = [
   },
   { no: 45, words: '"NaN" as an amount', body: order('"revenue":"NaN"'), ...quarantined("properties.revenue") },
   { no: 46, words: "true as an amount", body: order('"revenue":true'), ...quarantined("properties.revenue") },
-  { no: 46, words: "true as an id", body: () => '{"batch":[{"type":"page","userId":true}]}', ...refusedRecord("invalid_field", "userId") },
+  {
+    no: 46,
+    words: "true as an id",
+    body: () => '{"batch":[{"type":"page","userId":true}]}',
+    ...refusedRecord("invalid_field", "userId"),
+  },
   {
     no: 47,
     words: "a list where an object belongs",
     body: (who) => batch(who, { properties: [] }),
     ...refusedRecord("invalid_field", "properties"),
   },
-  { no: 47, words: "a list where a record belongs", body: () => ({ batch: [[]] }), ...refusedRecord("invalid_record", "") },
-  { no: 47, words: "an object where a list belongs", body: () => ({ batch: {} }), ...refused(400, "invalid_request", "batch") },
+  {
+    no: 47,
+    words: "a list where a record belongs",
+    body: () => ({ batch: [[]] }),
+    ...refusedRecord("invalid_record", ""),
+  },
+  {
+    no: 47,
+    words: "an object where a list belongs",
+    body: () => ({ batch: {} }),
+    ...refused(400, "invalid_request", "batch"),
+  },
   {
     no: 48,
     words: "one event of 400 KB",
@@ -514,7 +539,13 @@ const cases: Case[] = [
 ]
 
 /** Conversations that last: they go on beside everything else, each about a tenant of its own. */
-type Conversation = { no: number; words: string; say: (socket: Socket, key: string) => void; answers: RegExp; adds?: Partial<Counts> }
+type Conversation = {
+  no: number
+  words: string
+  say: (socket: Socket, key: string) => void
+  answers: RegExp
+  adds?: Partial<Counts>
+}
 
 const body = JSON.stringify(batch("by hand"))
 const post = (key: string, ...headers: string[]) =>
@@ -537,7 +568,8 @@ const conversations: Conversation[] = [
   {
     no: 20,
     words: "10 MB in chunks",
-    say: (socket, key) => socket.write(`${post(key, "Transfer-Encoding: chunked")}989680\r\n${" ".repeat(10_000_000)}\r\n0\r\n\r\n`),
+    say: (socket, key) =>
+      socket.write(`${post(key, "Transfer-Encoding: chunked")}989680\r\n${" ".repeat(10_000_000)}\r\n0\r\n\r\n`),
     answers: /^413$/,
   },
   {
@@ -671,6 +703,10 @@ async function timelineOf(who: string, tenant = world.acme) {
   return reply.json.events as Record<string, unknown>[]
 }
 
+/** A tenant whom nobody else knows, for what may leave one unable to answer. */
+let newcomers = 0
+const newcomer = () => world.tenant(`newcomer-${++newcomers}`)
+
 let cased = 0
 test.each(cases)("$no: $words", async ({ body: bodyFor, sending, status, code, field, record, adds, day, kept }) => {
   const before = await world.counts(world.acme, day)
@@ -704,15 +740,21 @@ test("43: amounts that are allowed one by one, and whose sum no amount may be: t
 test.each([
   [
     "a price and a quantity, and their product",
-    { event: "Order Completed", properties: { order_id: "o", products: [{ product_id: "p", price: 9e14, quantity: 9e14 }] } },
+    {
+      event: "Order Completed",
+      properties: { order_id: "o", products: [{ product_id: "p", price: 9e14, quantity: 9e14 }] },
+    },
   ],
   [
     "a daily price, and a month of it",
     { event: "Subscription Started", properties: { subscription_id: "s", amount: 9e14, interval: "day" } },
   ],
-  ["a size of an order, and two of them", { event: "Order Completed", properties: { order_id: "o", revenue: "1", quantity: 9e14, product_id: "p" } }],
-])("44: amounts that are allowed one by one, and what is made of them is not: %s", async (words, message) => {
-  const hooli = await world.tenant(`hooli-${words.replaceAll(/[^a-z]+/g, "-").slice(0, 20)}`)
+  [
+    "a size of an order, and two of them",
+    { event: "Order Completed", properties: { order_id: "o", revenue: "1", quantity: 9e14, product_id: "p" } },
+  ],
+])("44: amounts that are allowed one by one, and what is made of them is not: %s", async (_, message) => {
+  const hooli = await newcomer()
   const plain = { event: "Order Completed", properties: { order_id: "plain", revenue: "1" } }
   const records = [message, message, plain].map((more) => track("a state", more))
   expect((await world.send({ batch: records }, { key: hooli.writeKey })).status).toBe(200)
@@ -737,7 +779,7 @@ test("49: a customer of whom nothing but the time before 1970 is known was last 
 })
 
 /** What the API answers in a thread with little memory: a question without an end must not take the tests with it. */
-async function askAside(query: string): Promise<number | string> {
+async function askAside(queries: readonly string[]): Promise<unknown[]> {
   const file = (path: string) => new URL(`../packages/${path}`, import.meta.url).href
   const lines = `
     const { parentPort, workerData } = require("node:worker_threads")
@@ -745,33 +787,49 @@ async function askAside(query: string): Promise<number | string> {
     all.then(async ([{ apiApp }, { runtimeOf }, { newTails }]) => {
       const app = apiApp({ ...runtimeOf(workerData.config, { log: () => {} }), tails: newTails() })
       const headers = { authorization: "Bearer " + workerData.key }
-      parentPort.postMessage((await app.request("/v1/query?" + workerData.query, { headers })).status)
+      for (const query of workerData.queries) {
+        parentPort.postMessage((await app.request("/v1/query?metric=events&" + query, { headers })).status)
+      }
     })`
   const files = ["api/api.ts", "platform/runtime.ts", "pipeline/reading.ts"].map(file)
-  const workerData = { files, config: world.stack.config, key: world.acme.readKey, query }
-  const worker = new Worker(lines, { eval: true, workerData, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 64 } })
-  const answered = Promise.race([
-    once(worker, "message").then(([status]) => status as number),
-    pause(4 * SECOND, "it never ends", { ref: false }),
-  ])
-  const status = await answered.catch((error: Error) => error.message)
+  const workerData = { files, config: world.stack.config, key: world.acme.readKey, queries }
+  const resourceLimits = { maxOldGenerationSizeMb: 128 }
+  const worker = new Worker(lines, { eval: true, workerData, execArgv: [], resourceLimits })
+  const answers: unknown[] = []
+  try {
+    for await (const [status] of on(worker, "message", { signal: AbortSignal.timeout(8 * SECOND) })) {
+      if (answers.push(status) === queries.length) break
+    }
+  } catch (error) {
+    answers.push((error as Error).message)
+  }
   await worker.terminate()
-  return status
+  return answers
 }
 
-test.concurrent.each([
-  "to=9999-12-31",
-  "from=9999-12-01&to=9999-12-31&grain=week",
-  "to=0000-01-01",
-  "from=0000-01-01&to=0000-01-02&compare=previous",
-  "from=0000-01-01&to=0000-01-02&compare=year",
-])("50: a question about the end of the calendar, %s, is answered", async (query) => {
-  expect(await askAside(`metric=events&${query}`)).toSatisfy((status) => [200, 400].includes(status as number))
+test("50: questions about the first and the last days that a date can name are answered", async () => {
+  const queries = [
+    "from=9998-12-01&to=9998-12-31",
+    "to=9999-12-31",
+    "from=9999-12-01&to=9999-12-31&grain=week",
+    "from=0000-01-01&to=0000-01-02&compare=previous",
+    "from=0000-01-01&to=0000-01-02&compare=year",
+    "from=0001-01-01&to=0001-01-31&compare=year&grain=month",
+    "to=0000-01-01",
+  ]
+  const answers = await askAside(queries)
+  expect(answers[0]).toBe(200)
+  expect(answers.filter((status) => status === 200 || status === 400)).toHaveLength(queries.length)
 })
 
 test("57: no instant falls into the gap of a clock that is set forward: the day has 23 hours, and none is lost", async () => {
   const athens = await world.tenant("athens", { timeZone: "Europe/Athens" })
-  const times = ["2024-03-31T00:59:59.999Z", "2024-03-31T01:00:00.000Z", "2024-03-31T03:30:00", "2024-03-31T03:30:00+02:00"]
+  const times = [
+    "2024-03-31T00:59:59.999Z",
+    "2024-03-31T01:00:00.000Z",
+    "2024-03-31T03:30:00",
+    "2024-03-31T03:30:00+02:00",
+  ]
   await world.send({ batch: times.map((timestamp) => track("a Greek", { timestamp })) }, { key: athens.writeKey })
   await world.stack.idle()
   const { json } = await world.ask({ grain: "hour", from: "2024-03-31", to: "2024-03-31" }, athens)
@@ -797,7 +855,8 @@ test("61: a message id of two tenants counts for both", async () => {
   const both = [world.acme, world.globex]
   const before = await Promise.all(both.map((who) => world.counts(who)))
   for (const { writeKey } of both) await world.send(batch("u61", { messageId: "of two" }), { key: writeKey })
-  for (const [i, who] of both.entries()) expect(grown(before[i]!, await world.counts(who))).toEqual({ ...nothing, ...one })
+  for (const [i, who] of both.entries())
+    expect(grown(before[i]!, await world.counts(who))).toEqual({ ...nothing, ...one })
 })
 
 test("62: an idempotency key with another body is refused, and nothing of that body counts", async () => {
@@ -905,16 +964,22 @@ describe("66 to 70: a request", () => {
     await expect(runtime.authenticate(key, "write")).rejects.toMatchObject({ code: "unauthorized" })
   })
   test("70: with a key of another environment is refused", async () => {
-    const elsewhere = { ...world.stack.runtime, table: { ...world.stack.runtime.table, put: () => Promise.resolve(true) } }
+    const elsewhere = {
+      ...world.stack.runtime,
+      table: { ...world.stack.runtime.table, put: () => Promise.resolve(true) },
+    }
     await unheard({ key: (await createKey(elsewhere, "acme" as TenantId, { name: "theirs", scope: "write" })).key })
   })
-  test("70: with a key that may only read is refused", () =>
-    unheard({ key: world.acme.readKey }, 403, "forbidden"))
+  test("70: with a key that may only read is refused", () => unheard({ key: world.acme.readKey }, 403, "forbidden"))
 })
 
 describe("72: a webhook of", () => {
   const vendors: [string, Vendor, secrets: [string, string]][] = [
-    ["Standard Webhooks", standardWebhooks, ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"]],
+    [
+      "Standard Webhooks",
+      standardWebhooks,
+      ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"],
+    ],
     ["Stripe", stripe, ["whsec_new", "whsec_old"]],
     ["Slack", slack, ["new", "old"]],
     ["Whop", whop, ["ws_new", "ws_old"]],
@@ -922,19 +987,28 @@ describe("72: a webhook of", () => {
   ]
   const receivedAt = Date.parse("2027-01-15T12:00:00.000Z")
   const url = "https://in.octant.example/v1/hooks/src_1"
-  const signed = (vendor: Vendor, secret: string, at = receivedAt): Delivery => ({ url, receivedAt, ...vendor.sample(secret, at, url) })
+  const signed = (vendor: Vendor, secret: string, at = receivedAt): Delivery => ({
+    url,
+    receivedAt,
+    ...vendor.sample(secret, at, url),
+  })
   const verdict = async (vendor: Vendor, delivery: Delivery, secrets: string[]) => {
     const said = await vendor.verify(delivery, secrets, { fetchText: () => Promise.reject(new Error("not here")) })
     return said === "genuine" ? said : said.code
   }
 
-  test.each(vendors)("%s with the old secret is genuine while both are held, and no longer", async (_, vendor, [fresh, old]) => {
-    expect(await verdict(vendor, signed(vendor, old), [fresh, old])).toBe("genuine")
-    expect(await verdict(vendor, signed(vendor, old), [fresh])).toBe("bad_signature")
-  })
+  test.each(vendors)(
+    "%s with the old secret is genuine while both are held, and no longer",
+    async (_, vendor, [fresh, old]) => {
+      expect(await verdict(vendor, signed(vendor, old), [fresh, old])).toBe("genuine")
+      expect(await verdict(vendor, signed(vendor, old), [fresh])).toBe("bad_signature")
+    },
+  )
   test.each(vendors)("%s from 301 s ahead is stale, and so is one from 301 s ago", async (_, vendor, [secret]) => {
-    for (const seconds of [299, -299]) expect(await verdict(vendor, signed(vendor, secret, receivedAt + seconds * SECOND), [secret])).toBe("genuine")
-    for (const seconds of [301, -301]) expect(await verdict(vendor, signed(vendor, secret, receivedAt + seconds * SECOND), [secret])).toBe("stale")
+    for (const seconds of [299, -299])
+      expect(await verdict(vendor, signed(vendor, secret, receivedAt + seconds * SECOND), [secret])).toBe("genuine")
+    for (const seconds of [301, -301])
+      expect(await verdict(vendor, signed(vendor, secret, receivedAt + seconds * SECOND), [secret])).toBe("stale")
   })
   test.each(vendors)("%s whose body was written anew is not genuine", async (_, vendor, [secret]) => {
     const delivery = signed(vendor, secret)
@@ -955,46 +1029,46 @@ test("74: one bad record among 999 good ones is named by its place, and the othe
 })
 
 describe("75: a queue's message", () => {
-  const good = (id: string) =>
-    toMessage("acme" as TenantId, {
+  const good = (tenant: string, id: string) =>
+    toMessage(tenant as TenantId, {
       id,
       source: "app",
       receivedAt: instant(now),
       events: [{ id, type: "track", event: "Tested", userId: "u75", at: instant(now) }],
     })
-  const [, , packed] = good("packed").split(" ")
-  const zstd = Buffer.concat([Buffer.of(1), zstdCompressSync(Buffer.from(good("x").repeat(9)))])
-  const of = (body: Uint8Array) => `1 acme ${Buffer.from(body).toString("base64")}`
+  const [, , packed] = good("any", "packed").split(" ")
+  const zstd = Buffer.concat([Buffer.of(1), zstdCompressSync(Buffer.from("a batch of events ".repeat(99)))])
   const flipped = Buffer.from(zstd)
   for (const at of [5, 9, 20]) flipped[at] = flipped[at]! ^ 0xff
+  const of = (bytes: Uint8Array) => (tenant: string) => `1 ${tenant} ${Buffer.from(bytes).toString("base64")}`
+  const head = { id: "b", source: "app", receivedAt: instant(now) }
 
-  test.each([
-    ["of a version that is not known", `2 acme ${packed}`],
-    ["without a version", `acme ${packed}`],
-    ["without a body", "1 acme"],
-    ["that is empty", ""],
-    ["that is JSON", '{"version":1,"tenant":"acme"}'],
+  test.each<[string, (tenant: string) => string]>([
+    ["of a version that is not known", (tenant) => `2 ${tenant} ${packed}`],
+    ["without a version", (tenant) => `${tenant} ${packed}`],
+    ["without a body", (tenant) => `1 ${tenant}`],
+    ["that is empty", () => ""],
+    ["that is JSON", (tenant) => JSON.stringify({ version: 1, tenant })],
     ["whose zstd is corrupt", of(flipped)],
     ["whose zstd breaks off", of(zstd.subarray(0, zstd.length - 9))],
     ["packed in a way that is not known", of(Buffer.concat([Buffer.of(7), Buffer.from("{}")]))],
-    ["whose body is not base64", "1 acme ****"],
-    ["whose text is not a batch", of(packText("{}"))],
+    ["whose body is not base64", (tenant) => `1 ${tenant} ****`],
     ["whose text is null", of(packText("null"))],
-    ["whose batch says more events than it has", of(packText('{"id":"b","source":"app","receivedAt":"2026-01-31T12:00:00.000Z","n":2}\n{}'))],
-    ["of a tenant that no tenant can be", `1 acme#journal ${packed}`],
-    ["of a tenant in capitals", `1 ACME ${packed}`],
-    ["of no tenant", `1  ${packed}`],
-    ["of a tenant that does not exist", `1 nobody ${packed}`],
-    ["of the operator", `1 octant ${packed}`],
-  ])("%s fails alone, and the others are appended", async (words, bad) => {
-    const before = await world.counts()
-    const bodies = [good(`before ${words}`), bad, good(`after ${words}`)]
+    ["whose text is an empty object", of(packText("{}"))],
+    ["whose batch tells neither its id nor its time", of(packText('{"n":0}'))],
+    ["whose batch is cut off", of(packText(`${JSON.stringify({ ...head, n: 2 })}\n{}`))],
+    ["of a tenant that nobody can be", (tenant) => `1 ${tenant}#journal ${packed}`],
+    ["of a tenant in capitals", (tenant) => `1 ${tenant.toUpperCase()} ${packed}`],
+    ["of no tenant", () => `1  ${packed}`],
+    ["of a tenant that does not exist", () => `1 nobody ${packed}`],
+    ["of the operator", () => `1 octant ${packed}`],
+  ])("%s fails alone, and the others are appended", async (_, bad) => {
+    const tenant = await newcomer()
+    const bodies = [good(tenant.id, "before"), bad(tenant.id), good(tenant.id, "after")]
     const Records = bodies.map((text, i) => ({ messageId: `m${i}`, body: text }))
     const answer = await appendWorker(world.stack.runtime)({ Records })
-    // What is appended in error would stop the tenant's every question; so the next test gets a tenant that works.
-    const after = await world.counts().catch((error: Error) => error.message)
     expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: "m1" }] })
-    expect(after).toMatchObject(Object.fromEntries(Object.entries({ ...nothing, received: 2, counted: 2, events: 2 }).map(([name, count]) => [name, before[name as keyof Counts] + count])))
+    expect(await world.counts(tenant)).toEqual({ ...nothing, received: 2, counted: 2, events: 2 })
   })
 })
 
@@ -1018,12 +1092,17 @@ test("76: no route takes a URL yet: what looks like one is stored as plain data,
   ]
   const before = await world.counts()
   const events = urls.map((url) =>
-    track(`u76 ${url}`, { properties: { url, webhook_url: url }, context: { page: { url, path: url } }, traits: { avatar: url } }),
+    track(`u76 ${url}`, {
+      properties: { url, webhook_url: url },
+      context: { page: { url, path: url } },
+      traits: { avatar: url },
+    }),
   )
   expect((await world.send({ batch: events })).status).toBe(200)
   const count = urls.length
   expect(grown(before, await world.counts())).toEqual({ ...nothing, received: count, counted: count, events: count })
-  for (const url of urls) expect((await timelineOf(`u76 ${url}`))[0]).toMatchObject({ properties: { url, webhook_url: url } })
+  for (const url of urls)
+    expect((await timelineOf(`u76 ${url}`))[0]).toMatchObject({ properties: { url, webhook_url: url } })
   expect(fetched).toBe(0)
   listener.close()
 })
@@ -1040,7 +1119,9 @@ test("21: a client that goes away in the middle is no failure of ours: nothing c
   const gone = await world.tenant("gone")
   const logged = world.lines.length
   await talk(world.stack.url, (socket) => {
-    socket.write(post(gone.writeKey, length(body.length + 9), "X-Correlation-Id: going-away") + body, () => socket.resetAndDestroy())
+    socket.write(post(gone.writeKey, length(body.length + 9), "X-Correlation-Id: going-away") + body, () =>
+      socket.resetAndDestroy(),
+    )
   })
   const told = () => world.lines.slice(logged).filter(({ correlationId }) => correlationId === "going-away")
   await expect.poll(told).not.toEqual([])
@@ -1053,7 +1134,7 @@ test("after all of this the views say what the journal says", async () => {
   await foldTenant(runtime, "acme" as TenantId)
   const { differences, events } = await reconcile(runtime, "acme" as TenantId)
   expect(differences.map(({ what }) => what)).toEqual([])
-  expect(events).toBeGreaterThan(3000)
+  expect(events).toBeGreaterThan(2000)
 })
 
 test("after all of this no request has been answered by a 5xx", () => {

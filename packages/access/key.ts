@@ -95,7 +95,8 @@ const KEYS_REMEMBERED = 10_000
 
 /**
  * Tells who calls by a key that was presented. Throws `Fault("unauthorized")` for a key that is malformed, unknown,
- * expired or revoked (all alike), and `Fault("forbidden")` for one without the scope.
+ * expired or revoked (all alike), `Fault("forbidden")` for one without the scope, and `Fault("unavailable")` when it
+ * cannot be read: nobody is let in unseen.
  */
 export function authenticator({ table, clock }: Pick<Needs, "table" | "clock">) {
   const remembered = new Map<string, { until: number; item: Promise<Item | undefined> }>()
@@ -104,7 +105,9 @@ export function authenticator({ table, clock }: Pick<Needs, "table" | "clock">) 
     const known = remembered.get(hash)
     if (known && known.until > clock()) return known.item
     if (remembered.size >= KEYS_REMEMBERED) remembered.clear()
-    const item = table.get(keys.apiKey(tenant, hash))
+    const item = table.get(keys.apiKey(tenant, hash)).catch((cause: unknown) => {
+      throw new Fault("unavailable", "keys cannot be checked at this moment; try again", { retryAfter: 1, cause })
+    })
     remembered.set(hash, { until: clock() + TRUST_MS, item })
     item.catch(() => remembered.delete(hash))
     return item

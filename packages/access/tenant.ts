@@ -6,6 +6,7 @@ import { isZone } from "#core/zone.ts"
 import { keys, OPERATOR, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { beginGeneration, switchGeneration } from "#store/views.ts"
+import { planNamed, planNames, USUAL_PLAN } from "./plans.ts"
 
 /** A customer of ours: whose data it is, and how its days and money are meant. */
 export const Tenant = z.strictObject({
@@ -16,6 +17,7 @@ export const Tenant = z.strictObject({
     "UTC",
   ),
   currency: z._default(z.string().check(z.regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR")), "USD"),
+  plan: z._default(z.enum(planNames), USUAL_PLAN),
 })
 export type Tenant = z.output<typeof Tenant>
 
@@ -24,9 +26,9 @@ const FIRST_GENERATION = 1
 
 /** Makes a tenant with empty views. Throws `Fault("conflict")` when the id is taken. */
 export async function createTenant({ table, clock }: Needs, tenant: Tenant) {
-  const { id, name, timeZone, currency } = tenant
+  const { id, name, timeZone, currency, plan } = tenant
   const fresh = await table.put(
-    { ...keys.settings(id), name, timeZone, currency, createdAt: instant(clock()) },
+    { ...keys.settings(id), name, timeZone, currency, plan, createdAt: instant(clock()) },
     "absent",
   )
   if (!fresh) throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
@@ -47,6 +49,7 @@ export async function getTenant(
     name: String(item.name),
     timeZone: String(item.timeZone),
     currency: String(item.currency),
+    plan: planNamed(item.plan),
     createdAt: String(item.createdAt),
   }
 }

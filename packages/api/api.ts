@@ -1,8 +1,9 @@
-import { Hono } from "hono"
+import { type Context, Hono } from "hono"
 import * as z from "zod/mini"
 import { type Authenticate, createKey, listKeys, NewKey, revokeKey, type Scope } from "#access/key.ts"
 import { getTenant } from "#access/tenant.ts"
 import { Fault } from "#core/fault.ts"
+import { shortHash } from "#core/hash.ts"
 import type { Log } from "#core/log.ts"
 import type { Random } from "#core/random.ts"
 import { zoneOf } from "#core/zone.ts"
@@ -12,7 +13,7 @@ import { type Metric, metrics } from "#metrics/catalogue.ts"
 import { dimensionNames, eventDimensionNames } from "#metrics/dimension.ts"
 import { Query } from "#metrics/query.ts"
 import type { Enqueue } from "#pipeline/accept.ts"
-import { answer } from "#pipeline/answer.ts"
+import { type AnswerCache, cachedAnswer } from "#pipeline/cache.ts"
 import { lastWeek, ledger } from "#pipeline/ledger.ts"
 import { profileOf, timelineOf } from "#pipeline/profile.ts"
 import { listQuarantine, release } from "#pipeline/quarantine.ts"
@@ -20,9 +21,14 @@ import { ask, type ReadNeeds } from "#pipeline/reading.ts"
 import type { TenantId } from "#store/keys.ts"
 import { readJson } from "./body.ts"
 import { keyInHeader } from "./collect.ts"
+import { type HealthNeeds, healthRoutes } from "./health.ts"
+import { type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, parsed, perRequest, problem } from "./problem.ts"
 
-export type ApiNeeds = ReadNeeds & {
+export type ApiNeeds = ReadNeeds &
+  LimitNeeds &
+  HealthNeeds & {
+  cache?: AnswerCache
   random: Random
   nonce: () => string
   log: Log
@@ -67,25 +73,28 @@ export function apiApp(needs: ApiNeeds) {
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
   /** The tenant comes from the key alone. */
-  const tenantOf = async (
-    c: { req: { raw: Request }; set(name: "tenant" | "key", value: string): void },
-    scope: Scope,
-  ): Promise<TenantId> => {
+  const tenantOf = async (c: Context<Correlated>, scope: Scope): Promise<TenantId> => {
     const caller = await needs.authenticate(keyInHeader(c.req.raw), scope)
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
+    const user = c.req.header("x-octant-user")
+    await within(c, needs, { ...caller, user: user === undefined ? undefined : shortHash(user) })
     return caller.tenant
   }
 
-  app.get("/health/live", (c) => c.json({ status: "ok" }))
+  healthRoutes(app, needs)
 
   app.get("/v1/query", async (c) => {
     const tenant = await tenantOf(c, "read")
-    return c.json(await answer(needs, tenant, parsed(Query, fromParameters(c.req.url))))
+    return c.json(await cachedAnswer(needs, tenant, parsed(Query, fromParameters(c.req.url))))
   })
   app.post("/v1/query", async (c) => {
     const tenant = await tenantOf(c, "read")
-    return c.json(await answer(needs, tenant, parsed(Query, await readJson(c.req.raw, BODY_BYTES))))
+    return c.json(await cachedAnswer(needs, tenant, parsed(Query, await readJson(c.req.raw, BODY_BYTES))))
+  })
+  app.get("/v1/cache", async (c) => {
+    const tenant = await tenantOf(c, "read")
+    return c.json(needs.cache?.figures(tenant) ?? { since: null, hits: 0, misses: 0, skipped: 0, hitRate: null })
   })
   app.get("/v1/metrics", async (c) => {
     await tenantOf(c, "read")

@@ -1,11 +1,14 @@
-import { Hono } from "hono"
+import { type Context, Hono } from "hono"
 import type { Authenticate, Caller } from "#access/key.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
+import type { Figures } from "#core/figures.ts"
+import { shortHash } from "#core/hash.ts"
 import type { Log } from "#core/log.ts"
 import { accept, type Enqueue, requestLimits } from "#pipeline/accept.ts"
 import type { Table } from "#store/table.ts"
 import { readJson } from "./body.ts"
+import { type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, perRequest, problem } from "./problem.ts"
 
 export type CollectNeeds = {
@@ -15,7 +18,8 @@ export type CollectNeeds = {
   log: Log
   authenticate: Authenticate
   enqueue: Enqueue
-}
+  figures?: Figures
+} & LimitNeeds
 
 /** The Segment HTTP Tracking API's paths and the short forms of browsers' SDKs, with the call that each carries. */
 const calls = {
@@ -56,7 +60,7 @@ export function collectApp(needs: CollectNeeds) {
     needs.authenticate(presented ?? keyOf(request, body), "write")
 
   const receive = async (
-    c: { req: { raw: Request }; set(name: "tenant" | "key" | "outcome", value: string): void },
+    c: Context<Correlated>,
     records: (body: object) => unknown,
   ) => {
     const request = c.req.raw
@@ -70,6 +74,7 @@ export function collectApp(needs: CollectNeeds) {
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
     const list = records(body)
+    await within(c, needs, { ...caller, user: userOf(list), spends: { events: Array.isArray(list) ? list.length : 0 } })
     if (!Array.isArray(list)) throw new Fault("invalid_request", "batch must be a list of calls", { field: "batch" })
     if (list.length === 0) throw new Fault("invalid_request", "batch is empty", { field: "batch" })
     const sentAt = "sentAt" in body && typeof body.sentAt === "string" ? body.sentAt : undefined
@@ -134,6 +139,13 @@ export function collectApp(needs: CollectNeeds) {
       { "Content-Type": "application/problem+json" },
     )
   }
+}
+
+/** The one customer that a request is about, if it is one: a browser, as a rule. */
+function userOf(list: unknown): string | undefined {
+  if (!Array.isArray(list) || list.length === 0) return undefined
+  const ids = list.map((one: { userId?: unknown; anonymousId?: unknown } | null) => one?.userId ?? one?.anonymousId)
+  return typeof ids[0] === "string" && ids.every((id) => id === ids[0]) ? shortHash(ids[0]) : undefined
 }
 
 /** A key as the Basic user name or as Bearer. */

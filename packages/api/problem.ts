@@ -1,9 +1,12 @@
 import type { Context, Env, MiddlewareHandler } from "hono"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
+import type { Limiter } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
+import type { Figures } from "#core/figures.ts"
 import type { Log } from "#core/log.ts"
 import { fieldPath } from "#events/message.ts"
+import type { TenantId } from "#store/keys.ts"
 
 /** What every request has: an id by which its log line is found. */
 export type Correlated = { Variables: { correlationId: string; tenant?: string; key?: string; outcome?: string } }
@@ -12,8 +15,9 @@ export type Correlated = { Variables: { correlationId: string; tenant?: string; 
 export function problem(c: Context, error: unknown, log: Log) {
   const fault = error instanceof Fault ? error : new Fault("internal", "something went wrong on our side; try again")
   const correlationId = c.get("correlationId") as string | undefined
-  if (!(error instanceof Fault)) {
-    const { name, stack } = error instanceof Error ? error : { name: "unknown", stack: undefined }
+  const inside = error instanceof Fault ? error.cause : error
+  if (inside !== undefined) {
+    const { name, stack } = inside instanceof Error ? inside : { name: "unknown", stack: undefined }
     log("error", { correlationId, code: name, stack })
   }
   if (fault.retryAfter !== undefined) c.header("Retry-After", String(Math.ceil(fault.retryAfter)))
@@ -38,10 +42,14 @@ export function perRequest({
   log,
   clock,
   nonce,
+  figures,
+  limiter,
 }: {
   log: Log
   clock: Clock
   nonce: () => string
+  figures?: Figures
+  limiter?: Pick<Limiter, "note">
 }): MiddlewareHandler<Correlated & Env> {
   return async (c, next) => {
     const started = clock()
@@ -52,15 +60,20 @@ export function perRequest({
     c.header("X-Correlation-Id", correlationId)
     c.header("X-Content-Type-Options", "nosniff")
     c.header("Cache-Control", "no-store")
+    const [route, { status }, ms, tenant] = [c.req.routePath, c.res, clock() - started, c.get("tenant")]
+    figures?.count("octant_requests_total", { route, status })
+    figures?.took("octant_request_seconds", { route, status }, ms)
+    if (status >= 500) figures?.count("octant_errors_total", { route })
+    if (tenant !== undefined) limiter?.note(tenant as TenantId, status)
     log("request", {
       correlationId,
       method: c.req.method,
-      route: c.req.routePath,
-      status: c.res.status,
-      tenant: c.get("tenant"),
+      route,
+      status,
+      tenant,
       key: c.get("key"),
       outcome: c.get("outcome"),
-      ms: clock() - started,
+      ms,
     })
   }
 }

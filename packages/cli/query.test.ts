@@ -49,8 +49,8 @@ test("a breakdown shows each key's share and course, and nothing in it commands 
   const { out } = await world.octant(["query", "gross_revenue", ...january, "--by", "country"])
   expect(out.split("\n").slice(2, 6)).toEqual([
     "country                      value",
-    `DE                        1,851.75  ${"█".repeat(20)}  █▄`,
-    'the "rest", e.g. �[31mFR      0.25  ▏                      █',
+    `DE                        1,851.75  ${"█".repeat(20)}   █▄`,
+    'the "rest", e.g. �[31mFR      0.25  ▏                       █',
     "total                     1,852.00",
   ])
 })

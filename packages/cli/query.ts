@@ -1,4 +1,7 @@
 import { type Command, Option } from "commander"
+import { HOUR, instant } from "#core/clock.ts"
+import { zoneOf } from "#core/zone.ts"
+import { bucketsOf } from "#metrics/calendar.ts"
 import type { Answer } from "#pipeline/answer.ts"
 import { ask, targetOf } from "./api.ts"
 import { jsonOption, onApi, type Remote, whole } from "./options.ts"
@@ -16,10 +19,11 @@ type Options = Remote & {
   asOf?: string
   csv?: true
 }
-type Figures = Pick<Answer, "series" | "total" | "keys">
 
 const BAR_WIDTH = 40
 const MOST_KEYS = 10_000
+/** As many as fit into a line. */
+const MOST_STEPS = 100
 
 export function addQuery(program: Command, terminal: Terminal) {
   onApi(program.command("query <metric>"))
@@ -60,7 +64,7 @@ function csvOf({ query, series, compare }: Answer): string {
 function textOf(answer: Answer): string {
   const { query, unit, currency, total, compare, position, freshness } = answer
   const title = `${query.metric} from ${query.from} to ${query.to}, ${currency ?? unit}\n\n`
-  const body = query.by === undefined ? steps(answer, answer.query.grain) : keysOf(answer, query.by)
+  const body = query.by === undefined ? steps(answer) : keysOf(answer)
   const before = compare ? `\n${comparison(compare, total)}` : ""
   const heard =
     freshness.seconds === null ? "the journal is empty" : `the last event came ${grouped(freshness.seconds)} s ago`
@@ -73,16 +77,16 @@ function comparison({ from, to, total, change }: NonNullable<Answer["compare"]>,
 }
 
 /** A row for each step, and the whole. */
-function steps({ series, total }: Figures, grain: string): string {
-  if (grain === "total") return `total  ${grouped(total)}\n`
+function steps({ query, series, total }: Answer): string {
+  if (query.grain === "total") return `total  ${grouped(total)}\n`
   const largest = Math.max(0, ...series.map(({ value }) => Number(value)))
   const rows = series.map(({ at, value }) => [at, grouped(value), bar(Number(value), largest, BAR_WIDTH)])
   return table(["at", ">value", ""], [...rows, ["total", grouped(total), ""]])
 }
 
 /** A row for each key: its figure over the whole period, its share of the largest, and its course. */
-function keysOf({ series, total, keys = [] }: Figures, by: string): string {
-  const moments = [...new Set(series.map(({ at }) => at))].sort()
+function keysOf({ query, series, total, keys = [] }: Answer): string {
+  const moments = momentsOf(query, series)
   const largest = Math.max(0, ...keys.map((row) => Number(row.total)))
   const values = new Map(
     series.map(({ at, key, value }) => [`${at}|${key}`, value === null ? undefined : Number(value)]),
@@ -91,7 +95,20 @@ function keysOf({ series, total, keys = [] }: Figures, by: string): string {
     row.key,
     grouped(row.total),
     bar(Number(row.total), largest, BAR_WIDTH / 2),
-    moments.length > 1 ? sparkline(moments.map((at) => values.get(`${at}|${row.key}`))) : "",
+    sparkline(moments.map((at) => values.get(`${at}|${row.key}`))),
   ])
-  return table([plain(by), ">value", "", ""], [...rows, ["total", grouped(total), "", ""]])
+  return table([plain(query.by ?? ""), ">value", "", ""], [...rows, ["total", grouped(total), "", ""]])
+}
+
+/** Every step of the period, those without a value too; none if there are too many for a line. */
+function momentsOf({ grain, from, to }: Answer["query"], series: Answer["series"]): string[] {
+  const starts = grain === "hour" ? hoursBetween(series) : bucketsOf(grain, from, to, zoneOf("UTC")).map(({ at }) => at)
+  return starts.length === 1 || starts.length > MOST_STEPS ? [] : starts
+}
+
+/** From the first hour with a value to the last: which hours a day has, its zone knows. */
+function hoursBetween(series: Answer["series"]): string[] {
+  const hours = series.map(({ at }) => Date.parse(at))
+  const [first, last] = [Math.min(...hours), Math.max(...hours)]
+  return Array.from({ length: hours.length === 0 ? 0 : (last - first) / HOUR + 1 }, (_, i) => instant(first + i * HOUR))
 }

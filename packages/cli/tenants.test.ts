@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { authenticator } from "#access/key.ts"
 import { startWorld, type World } from "./world.ts"
 
 let world: World
@@ -56,9 +57,12 @@ test("a key is shown once, works until it is revoked, and is listed without itse
   const revoked = await world.octant(["keys", "revoke", listed.id])
   expect(revoked.out).toMatch(new RegExp(`^the key ${listed.id} \\(dashboard\\) was revoked at 2`))
   expect((await world.octant(["keys", "list"])).out).toMatch(/dashboard +read +default/)
-  await expect
-    .poll(async () => (await orders()).err, { timeout: 10_000, interval: 500 })
-    .toBe(`${world.stack.url} refused the key: a valid API key is needed\n`)
+  await expect(authenticator(world.stack.runtime)(key, "read")).rejects.toThrow("a valid API key is needed")
+})
+
+test("a key that the API does not know is refused in words", async () => {
+  const { code, err } = await world.octant(["metrics"], { env: { OCTANT_KEY: "secret" } })
+  expect({ code, err }).toEqual({ code: 1, err: `${world.stack.url} refused the key: a valid API key is needed\n` })
 })
 
 test("a tenant or a key that is not there is named", async () => {

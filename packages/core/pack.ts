@@ -9,20 +9,22 @@ const SMALL_BYTES = 900
 /** With a checksum: what was damaged on its way is told from what was not. */
 const PARAMETERS = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 }
 
-/** Text → version byte + plain UTF-8 if small, else zstd (RFC 8878, level 3). */
-export function packText(text: string): Buffer {
-  const bytes = Buffer.from(text, "utf8")
+/** Bytes → version byte + the bytes if they are few, else zstd (RFC 8878, level 3). */
+export function packBytes(bytes: Uint8Array): Buffer {
   if (bytes.length < SMALL_BYTES) return Buffer.concat([Buffer.of(PLAIN_JSON), bytes])
   return Buffer.concat([Buffer.of(ZSTD_JSON), zstdCompressSync(bytes, { params: PARAMETERS })])
 }
 
-/** The text back. Throws on an unknown version, on corrupt bytes and on more than 256 MB of text. */
-export function unpackText(bytes: Uint8Array): string {
+/** The bytes back. Throws on an unknown version, on corrupt bytes and on more than 256 MB. */
+export function unpackBytes(bytes: Uint8Array): Buffer {
   const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (packed[0] === PLAIN_JSON) return packed.toString("utf8", 1)
+  if (packed[0] === PLAIN_JSON) return packed.subarray(1)
   if (packed[0] !== ZSTD_JSON) throw new Error(`unknown pack version ${packed[0]}`)
-  return zstdDecompressSync(packed.subarray(1), { maxOutputLength: LIMIT_BYTES }).toString("utf8")
+  return zstdDecompressSync(packed.subarray(1), { maxOutputLength: LIMIT_BYTES })
 }
+
+export const packText = (text: string): Buffer => packBytes(Buffer.from(text, "utf8"))
+export const unpackText = (bytes: Uint8Array): string => unpackBytes(bytes).toString("utf8")
 
 /** Any JSON value → bytes. */
 export const pack = (value: unknown) => packText(JSON.stringify(value))

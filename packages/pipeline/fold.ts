@@ -58,7 +58,7 @@ export function needsOf(entries: readonly Entry[]) {
 
 const around = (day: string) => [day, addDays(day, -1), addDays(day, 1)]
 /** A retry carries the same time, so it is looked for on that day; without a time of its own, on the days around. */
-const seenDays = (event: Event) => {
+export const seenDays = (event: Event) => {
   const day = (event.original ?? event.at).slice(0, 10)
   return event.undated ? around(day) : [day]
 }
@@ -107,6 +107,12 @@ function isNew(memory: Memory, id: string, days: readonly string[]) {
   for (const day of days) if (memory.seen.get(day)?.has(hash) || memory.fresh.get(day)?.has(hash)) return false
   getOr(memory.fresh, days[0]!, () => new Set<string>()).add(hash)
   return true
+}
+
+/** Whether a message with this id has been taken in already. What the views say of its days must be in the memory. */
+export function isTaken(memory: Memory, event: Event): boolean {
+  const hash = shortHash(event.id)
+  return seenDays(event).some((day) => memory.seen.get(day)?.has(hash) || memory.fresh.get(day)?.has(hash))
 }
 
 function foldEvent(

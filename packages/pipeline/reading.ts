@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache"
 import type { Clock } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
+import type { Event } from "#events/event.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
 import type { Fact } from "#metrics/fact.ts"
 import { entriesAfter } from "#store/journal.ts"
@@ -8,10 +9,10 @@ import { keys, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 import { type Head, readHead } from "#store/views.ts"
 import type { Customer } from "./customer.ts"
-import { fold } from "./fold.ts"
+import { fold, isTaken, seenDays } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
-import { type CustomerRow, memoryOf, openSnapshot, prepare, type Snapshot, unmoved } from "./snapshot.ts"
+import { type CustomerRow, memoryOf, openSnapshot, prepare, prepareDays, type Snapshot, unmoved } from "./snapshot.ts"
 
 /**
  * What can be asked at one position of the journal: `views ⊕ fold(entries after the views)`. Exact at every moment,
@@ -32,6 +33,8 @@ export type Reading = {
   timeline(id: string): Promise<number[]>
   /** What lies in quarantine, by the time it was received. */
   quarantine(): Promise<{ key: string; value: Lain }[]>
+  /** Those of some events that have not been taken in. */
+  untaken(events: readonly Event[]): Promise<Event[]>
 }
 
 export type ReadNeeds = { table: Table; clock: Clock; tails: Tails }
@@ -115,6 +118,10 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
       return [...stored.flatMap(({ value }) => value as number[]), ...spilled.flatMap(({ entries }) => entries)]
     },
     quarantine: async () => lyingIn(await snapshot.values(keys.quarantine(tenant, snapshot.head.generation)), memory),
+    untaken: async (events) => {
+      await prepareDays(tenant, snapshot, memory, new Set(events.flatMap(seenDays)))
+      return events.filter((event) => !isTaken(memory, event))
+    },
   }
 }
 
@@ -150,6 +157,7 @@ export function readMemory(memory: Memory): Reading {
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
     timeline: async (id) => memory.spilled.filter((spill) => spill.id === id).flatMap(({ entries }) => entries),
     quarantine: async () => lyingIn([], memory),
+    untaken: async (events) => events.filter((event) => !isTaken(memory, event)),
   }
 }
 

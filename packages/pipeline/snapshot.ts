@@ -128,21 +128,20 @@ export async function prepare(tenant: TenantId, snapshot: Snapshot, memory: Memo
       wanted = roots.map((id) => rootOf(memory, id)).filter(unknown)
     }
   }
+  await Promise.all([customers(), prepareDays(tenant, snapshot, memory, days)])
+}
+
+/** Puts into a memory which messages of these days have been taken in. */
+export async function prepareDays(tenant: TenantId, snapshot: Snapshot, memory: Memory, days: Iterable<string>) {
   const seen = async (day: string) => {
-    const chunks = await snapshot.values(keys.seen(tenant, generation), {
+    const chunks = await snapshot.values(keys.seen(tenant, snapshot.head.generation), {
       from: seenKey(day),
       to: seenKey(day, Number.MAX_SAFE_INTEGER),
     })
     memory.seen.set(day, new Set(chunks.flatMap(({ value }) => hashesOf(value as string))))
   }
-  await Promise.all([
-    customers(),
-    inFlight(
-      [...days].filter((day) => !memory.seen.has(day)),
-      DAYS_IN_FLIGHT,
-      seen,
-    ),
-  ])
+  const unknown = [...days].filter((day) => !memory.seen.has(day))
+  await inFlight(unknown, DAYS_IN_FLIGHT, seen)
 }
 
 const HASH_LENGTH = 16

@@ -16,7 +16,7 @@ export class AwsError extends Error {
   }
 }
 
-export type Service = "dynamodb" | "sqs"
+export type Service = "dynamodb" | "sqs" | "kms"
 export type AwsOptions = {
   region: string
   /** Asked at each call: Lambda renews what stands in its environment. */
@@ -36,6 +36,7 @@ export type AwsCall = (service: Service, action: string, body: object) => Promis
 const protocols = {
   dynamodb: { target: "DynamoDB_20120810", type: "application/x-amz-json-1.0" },
   sqs: { target: "AmazonSQS", type: "application/x-amz-json-1.0" },
+  kms: { target: "TrentService", type: "application/x-amz-json-1.1" },
 } as const
 const passing = new Set([
   "ThrottlingException",
@@ -59,6 +60,7 @@ export function awsClient(options: AwsOptions): AwsCall {
   const urls = {
     dynamodb: new URL(options.endpoints?.dynamodb ?? `https://dynamodb.${options.region}.amazonaws.com`),
     sqs: new URL(options.endpoints?.sqs ?? `https://sqs.${options.region}.amazonaws.com`),
+    kms: new URL(options.endpoints?.kms ?? `https://kms.${options.region}.amazonaws.com`),
   }
 
   const once = (service: Service, action: string, body: string) =>

@@ -12,6 +12,13 @@ const Environment = z.object({
   AWS_SESSION_TOKEN: z.optional(z.string()),
   AWS_ENDPOINT_URL_DYNAMODB: z.optional(z.url()),
   AWS_ENDPOINT_URL_SQS: z.optional(z.url()),
+  AWS_ENDPOINT_URL_KMS: z.optional(z.url()),
+  /** The key under which each tenant's keys are kept. */
+  OCTANT_KMS_KEY_ID: z
+    .optional(z.string().check(z.minLength(1)))
+    .check(z.describe("arn:aws:kms:eu-central-1:123456789012:key/1234abcd")),
+  /** Where vendors send their webhooks to, as they see it. */
+  OCTANT_HOOKS_URL: z.optional(z.url()).check(z.describe("https://in.octant.example")),
 })
 export type Config = z.output<typeof Environment>
 

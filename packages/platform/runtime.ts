@@ -1,18 +1,34 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { authenticator } from "#access/key.ts"
-import { instant, systemClock } from "#core/clock.ts"
+import { type Clock, instant, systemClock } from "#core/clock.ts"
 import { jsonLog, type Log } from "#core/log.ts"
 import { randomText, systemRandom } from "#core/random.ts"
 import type { Meter } from "#store/table.ts"
+import type { Vault } from "#store/vault.ts"
 import { type AwsOptions, awsClient } from "./aws.ts"
 import type { Config } from "./config.ts"
+import { certificateFetcher } from "./certificates.ts"
 import { dynamoTable } from "./dynamodb.ts"
 import { foldRequester, sender } from "./queue.ts"
+import { kmsVault, noVault } from "./vault.ts"
 
 const NONCE_LENGTH = 20
 
+type Options = {
+  log?: Log
+  meter?: Meter
+  clock?: Clock
+  /** For what is asked of others. */
+  fetch?: typeof fetch
+  vault?: Vault
+  /** Where vendors send their webhooks to. */
+  hooksUrl?: () => string
+  /** Whether vendors' APIs may be on this machine. */
+  loopback?: boolean
+}
+
 /** Everything that a function may be given: the clock, chance, the table, the queues. Made once for each process. */
-export function runtimeOf(config: Config, options: { log?: Log; meter?: Meter } = {}) {
+export function runtimeOf(config: Config, options: Options = {}) {
   const aws: AwsOptions = {
     region: config.AWS_REGION,
     credentials: () => ({
@@ -23,19 +39,27 @@ export function runtimeOf(config: Config, options: { log?: Log; meter?: Meter } 
     endpoints: {
       ...(config.AWS_ENDPOINT_URL_DYNAMODB === undefined ? {} : { dynamodb: config.AWS_ENDPOINT_URL_DYNAMODB }),
       ...(config.AWS_ENDPOINT_URL_SQS === undefined ? {} : { sqs: config.AWS_ENDPOINT_URL_SQS }),
+      ...(config.AWS_ENDPOINT_URL_KMS === undefined ? {} : { kms: config.AWS_ENDPOINT_URL_KMS }),
     },
     random: Math.random,
     sleep,
   }
   const call = awsClient(aws)
   const table = dynamoTable({ call, table: config.OCTANT_TABLE, ...(options.meter ? { meter: options.meter } : {}) })
-  const clock = systemClock
+  const clock = options.clock ?? systemClock
+  const fetch = options.fetch ?? globalThis.fetch
   return {
     aws,
     call,
     table,
     clock,
     random: systemRandom,
+    sleep,
+    fetch,
+    fetchText: certificateFetcher({ fetch, clock }),
+    vault: options.vault ?? vaultOf(config, { call, clock, random: systemRandom }),
+    hooksUrl: options.hooksUrl ?? (() => wanted(config, "OCTANT_HOOKS_URL")),
+    loopback: options.loopback === true,
     nonce: () => randomText(systemRandom, NONCE_LENGTH),
     log:
       options.log ??
@@ -49,3 +73,15 @@ export function runtimeOf(config: Config, options: { log?: Log; meter?: Meter } 
   }
 }
 export type Runtime = ReturnType<typeof runtimeOf>
+
+function vaultOf(config: Config, needs: Parameters<typeof kmsVault>[0]): Vault {
+  const key = config.OCTANT_KMS_KEY_ID
+  return key === undefined ? noVault("OCTANT_KMS_KEY_ID is needed to keep secrets") : kmsVault(needs, key)
+}
+
+/** Only some functions need it, so it is asked for when it is needed. */
+function wanted(config: Config, name: "OCTANT_HOOKS_URL"): string {
+  const value = config[name]
+  if (value === undefined) throw new Error(`${name} is needed to tell where webhooks are sent to`)
+  return value
+}

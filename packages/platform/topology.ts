@@ -27,13 +27,17 @@ export const queues = {
 
 export const functions = {
   collect: { handler: "functions/collect.handler", timeoutSeconds: 15, memoryMb: 512 },
+  hooks: { handler: "functions/hooks.handler", timeoutSeconds: 15, memoryMb: 512 },
   api: { handler: "functions/api.handler", timeoutSeconds: 60, memoryMb: 1024 },
   append: { handler: "functions/append.handler", timeoutSeconds: 60, memoryMb: 1024, queue: "append" },
   fold: { handler: "functions/fold.handler", timeoutSeconds: 900, memoryMb: 2048, queue: "fold" },
   close: { handler: "functions/close.handler", timeoutSeconds: 300, memoryMb: 512 },
+  poll: { handler: "functions/poll.handler", timeoutSeconds: 300, memoryMb: 1024 },
 } as const
 
 export const schedules = {
   /** Folds what the day has left behind, so that the tail of a small tenant stays short. */
   close: { function: "close", everyMs: 15 * MINUTE },
+  /** Asks vendors for what no webhook brought. */
+  poll: { function: "poll", everyMs: 5 * MINUTE },
 } as const

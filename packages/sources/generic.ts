@@ -151,6 +151,7 @@ function delayOf(value: string | null, now: number): number {
 
 const pointer = z.string().check(z.regex(/^\//, { error: "must be a path such as /data/id" }))
 const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
+const headerName = name.check(z.regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: "must be the name of a header" }))
 
 /** How to read a sender that we do not know. Paths are JSON pointers (RFC 6901); `event` may be a name instead, for all of them. */
 export const GenericConfig = z.object({
@@ -159,12 +160,12 @@ export const GenericConfig = z.object({
   signature: z.discriminatedUnion("kind", [
     z.object({
       kind: z.literal("hmac"),
-      header: name,
+      header: headerName,
       algorithm: z.enum(["sha256", "sha1"]),
       encoding: z.enum(["hex", "base64"]),
       prefix: z._default(z.string(), ""),
     }),
-    z.object({ kind: z.literal("bearer"), header: z._default(name, "authorization") }),
+    z.object({ kind: z.literal("bearer"), header: z._default(headerName, "authorization") }),
   ]),
   event: name,
   messageId: z.optional(pointer),

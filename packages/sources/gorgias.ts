@@ -115,6 +115,7 @@ export const gorgias = {
     return { id, messages }
   },
   poll,
+  api: { hosts: /^[a-z0-9][a-z0-9-]*\.gorgias\.com$/ },
   sample(secret, now) {
     const customer = { id: 3924, email: "ada@example.com", name: "Ada" }
     const ticket = {

@@ -211,6 +211,7 @@ export const paypal = {
     return { id: `paypal:${required(event.id, "id")}`, messages: messagesOf(event) }
   },
   poll,
+  api: { url: "https://api-m.paypal.com", hosts: /^api-m(\.sandbox)?\.paypal\.com$/ },
   /** Unsigned: only PayPal holds the key. Its dashboard's simulator signs, with `WEBHOOK_ID` for a webhook's id. */
   sample(_secret, now) {
     const amount = { currency_code: "USD", value: "30.00" }

@@ -273,6 +273,9 @@ export const shopify = {
     return { id: `shopify:${event}`, messages: told.length > 0 ? told : [passedOn(delivery, topic, object)] }
   },
   poll,
+  api: { hosts: /^[a-z0-9][a-z0-9-]*\.myshopify\.com$/ },
+  /** Of an export of orders, as the Admin API lists them. */
+  exported: (order) => listed(fields(order)),
   sample(secret, now) {
     const at = instant(now)
     const line = { id: 1, product_id: 632910392, title: "Sample", price: "12.50", quantity: 1 }

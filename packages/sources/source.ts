@@ -68,6 +68,10 @@ export type Vendor = {
   read(delivery: Delivery): Reading
   /** Lists what happened since `cursor` (`undefined`: since `since`, milliseconds), oldest first, one page a call. */
   poll?(needs: PollNeeds, cursor: string | undefined, since: number): Promise<Page>
+  /** Where its API is: a credential goes to no other host. `url` is the usual place, where every account has the same. */
+  api?: { url?: string; hosts: RegExp }
+  /** What one object of the vendor's own export says, under the ids of the webhooks that told it. Throws as `read` does. */
+  exported?(object: unknown): Message[]
   /** A signed sample of this vendor, for trying a source out. */
   sample(secret: string, now: number, url: string): Pick<Delivery, "method" | "headers" | "body">
 }

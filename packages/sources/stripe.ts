@@ -279,6 +279,9 @@ export const stripe = {
     return { id: `stripe:${required(body.id, "id")}`, messages: messagesOf(body) }
   },
   poll,
+  api: { url: "https://api.stripe.com", hosts: /^api\.stripe\.com$/ },
+  /** Of an export of events. */
+  exported: (event) => messagesOf(fields(event)),
   sample(secret, now) {
     const created = Math.floor(now / SECOND)
     const customer = { customer: "cus_sample", customer_email: "sample@example.com", customer_name: "Sample" }

@@ -241,6 +241,7 @@ export const whop = {
     return { id: delivered, messages: [track(type, fact, { company_id: text(body.company_id), ...identifying(data) })] }
   },
   poll,
+  api: { hosts: /^api\.whop\.com$/ },
   sample(secret, now) {
     const user = { id: "user_sample", email: "sample@example.com", name: "Sample", username: "sample" }
     const about = {

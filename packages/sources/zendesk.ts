@@ -169,6 +169,7 @@ export const zendesk = {
     return "ticket_id" in body ? triggered(body) : evented(body)
   },
   poll,
+  api: { hosts: /^[a-z0-9][a-z0-9-]*\.zendesk\.com$/ },
   sample(secret, now) {
     const at = instant(now)
     const words = { subject: "Cannot log in", description: "The app does not take my password." }

@@ -16,6 +16,17 @@ export type TenantId = z.infer<typeof TenantId>
 /** Holds what belongs to no tenant: the register of tenants. Nobody can be given this id. */
 export const OPERATOR = "octant" as TenantId
 
+/**
+ * A source's id says whose it is, as an API key does, so that whoever knocks with one needs no other name.
+ * `undefined` for what no source can be called.
+ */
+export function ownerOf(source: string): TenantId | undefined {
+  const tenant = TenantId.safeParse(SOURCE.exec(source)?.[1])
+  return tenant.success && tenant.data !== OPERATOR ? tenant.data : undefined
+}
+const SOURCE = /^src_([a-z0-9-]{1,40})_[0-9A-Za-z]{16}$/
+export const SOURCE_TAIL = 16
+
 const DIGITS = 12
 /** Positions as text that sorts as numbers do. */
 export const padded = (position: number) => String(position).padStart(DIGITS, "0")
@@ -28,6 +39,24 @@ export const keys = {
   apiKeys: (tenant: TenantId) => of(tenant, "keys"),
   apiKey: (tenant: TenantId, hash: string): Key => ({ pk: of(tenant, "keys"), sk: hash }),
   claim: (tenant: TenantId, key: string): Key => ({ pk: of(tenant, "idempotency", shortHash(key)), sk: "claim" }),
+
+  sources: (tenant: TenantId) => of(tenant, "sources"),
+  source: (tenant: TenantId, id: string): Key => ({ pk: of(tenant, "sources"), sk: id }),
+  /** The register of sources that have something to poll, of all tenants. */
+  polled: (id: string): Key => ({ pk: of(OPERATOR, "polled"), sk: id }),
+  refusals: (tenant: TenantId, source: string) => of(tenant, "refusals", source),
+  /** `hour` as `2026-01-31T12`. */
+  refusal: (tenant: TenantId, source: string, hour: string): Key => ({ pk: of(tenant, "refusals", source), sk: hour }),
+  deliveries: (tenant: TenantId, source: string, day: string) => of(tenant, "deliveries", source, day),
+  delivery: (tenant: TenantId, source: string, receivedAt: string, hash: string): Key => ({
+    pk: of(tenant, "deliveries", source, receivedAt.slice(0, 10)),
+    sk: `${receivedAt}#${hash}`,
+  }),
+  /** A body that is too large to be listed with its delivery. */
+  deliveryPart: (tenant: TenantId, source: string, receivedAt: string, hash: string, part: number): Key => ({
+    pk: of(tenant, "bodies", source, receivedAt.slice(0, 10)),
+    sk: `${receivedAt}#${hash}#${padded(part)}`,
+  }),
 
   journal: (tenant: TenantId) => of(tenant, "journal", 0),
   entry: (tenant: TenantId, position: number): Key => ({ pk: of(tenant, "journal", 0), sk: padded(position) }),
@@ -47,6 +76,15 @@ export const keys = {
   timeline: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "timeline"),
   seen: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "seen"),
   quarantine: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "quarantine"),
+
+  trackingPlan: (tenant: TenantId): Key => ({ pk: of(tenant), sk: "plan" }),
+  /** What sources sent, day by day, and up to which position. */
+  observed: (tenant: TenantId) => of(tenant, "quality", "observed"),
+  observedUpTo: (tenant: TenantId): Key => ({ pk: of(tenant, "quality"), sk: "observed" }),
+  checks: (tenant: TenantId) => of(tenant, "quality", "checks"),
+  standings: (tenant: TenantId) => of(tenant, "quality", "standings"),
+  alerts: (tenant: TenantId) => of(tenant, "quality", "alerts"),
+  alert: (tenant: TenantId, id: string): Key => ({ pk: of(tenant, "quality", "alerts"), sk: id }),
 } as const
 
 /** Sort keys under `timeline` and `seen`: all of one customer, all of one day, by position. */

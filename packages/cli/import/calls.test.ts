@@ -187,7 +187,14 @@ test("a line that is a call already keeps its id or is given one, and loses its 
     sentAt: "2010-01-01T00:00:00Z",
     timestamp: "2010-01-01T00:00:00Z",
   }
-  const { messages, reasons } = await made(undefined, { ...call, messageId: "m1" }, call, call, { hello: "world" })
+  const { messages, reasons } = await made(
+    undefined,
+    { ...call, messageId: "m1" },
+    call,
+    call,
+    { hello: "world" },
+    { ...call, timestamp: null },
+  )
   const { sentAt: _, ...rest } = call
   expect(messages).toEqual([
     { ...rest, messageId: "m1" },
@@ -195,5 +202,8 @@ test("a line that is a call already keeps its id or is given one, and loses its 
     { ...rest, messageId: expect.stringMatching(/^import-/) },
   ])
   expect(messages[1]!.messageId).not.toBe(messages[2]!.messageId)
-  expect(reasons).toEqual([{ line: 5, reason: "is no tracking call (it has no type): give a --mapping" }])
+  expect(reasons).toEqual([
+    { line: 5, reason: "is no tracking call (it has no type): give a --mapping" },
+    { line: 6, reason: "has no timestamp: sent again another day, it would count again" },
+  ])
 })

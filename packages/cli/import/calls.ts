@@ -49,11 +49,15 @@ export async function* callsOf(
   }
 }
 
-/** A call as a line states it; it needs an id. `sentAt` would move what happened long ago to now. */
+/** A call as a line states it; it needs an id and a time. `sentAt` would move what happened long ago to now. */
 function asCall({ sentAt: _, ...call }: JsonObject, idOf: Identify): JsonObject {
-  if (!(eventTypes as readonly unknown[]).includes(call.type))
+  const { type, timestamp, originalTimestamp, messageId } = call
+  if (!(eventTypes as readonly unknown[]).includes(type)) {
     throw new Unfit("is no tracking call (it has no type): give a --mapping")
-  return { ...call, messageId: call.messageId ?? idOf("", call) }
+  }
+  if ((timestamp ?? originalTimestamp) == null)
+    throw new Unfit("has no timestamp: sent again another day, it would count again")
+  return { ...call, messageId: messageId ?? idOf("", call) }
 }
 
 function callOf(rule: Ruled, cells: JsonObject): JsonObject {

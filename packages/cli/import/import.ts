@@ -108,8 +108,9 @@ A mapping is a list of rules; the first whose "where" a line meets takes it, and
   values       a column's name, { "const": … }, { "column": …, "negate": true }, or { "column": …, "as": "number" }
                ("boolean"): what a CSV gives is text otherwise, which is fine for amounts
 
-NDJSON lines that are tracking calls already (with a type) need no mapping; their sentAt is left out.
+NDJSON lines that are tracking calls already (with a type and a timestamp) need no mapping; their sentAt is left out.
 Ids come from the event's name and the line's content (of a group: of all its lines), and for equal lines from which of
 them it is: a file sent again counts nothing twice, and one that has grown counts only its new lines (but a group that
-has grown is another event). Another mapping does not change what was counted already: it stays as it was.
+has grown is another event). Another mapping does not change what was counted already; only an event that it moves to
+another day (UTC) is counted again, for duplicates are looked for on their day.
 Exit code 1 if anything was refused. Progress is kept under <data>/imports.`

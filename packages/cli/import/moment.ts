@@ -16,15 +16,23 @@ export type ReadMoment = (text: string) => number | undefined
 export function momentsIn(zone: string): ReadMoment {
   const { startOf } = zoneOf(zone)
   const offsetAt = offsetsOf(zone)
+  const days = new Map<number, { before: number; after: number }>()
+
+  /** Local time minus UTC when a day begins and when it ends; they differ where clocks are moved. */
+  const offsetsOn = (midnight: number) => {
+    const known = days.get(midnight)
+    if (known) return known
+    const day = instant(midnight).slice(0, 10)
+    const found = { before: midnight - startOf(day), after: midnight + DAY - startOf(addDays(day, 1)) }
+    days.set(midnight, found)
+    return found
+  }
   return (text) => {
     const ms = parseInstant(text)
     if (ms === undefined || ZONED.test(text.trim())) return ms
-    const day = instant(ms).slice(0, 10)
-    const midnight = Math.floor(ms / DAY) * DAY
-    const before = midnight - startOf(day)
-    const after = midnight + DAY - startOf(addDays(day, 1))
-    const later = ms - after
-    return before !== after && offsetAt(ms - before) !== before && offsetAt(later) === after ? later : ms - before
+    const { before, after } = offsetsOn(Math.floor(ms / DAY) * DAY)
+    const moved = before !== after && offsetAt(ms - before) !== before && offsetAt(ms - after) === after
+    return moved ? ms - after : ms - before
   }
 }
 

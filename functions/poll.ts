@@ -1,0 +1,5 @@
+import { pollWorker } from "#platform/poll.ts"
+import { readConfig } from "#platform/config.ts"
+import { runtimeOf } from "#platform/runtime.ts"
+
+export const handler = pollWorker(runtimeOf(readConfig(process.env)))

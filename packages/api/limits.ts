@@ -1,0 +1,56 @@
+import type { Context } from "hono"
+import type { Limiter, Request, Verdict } from "#access/limit.ts"
+import { type PlanName, type Quota, quotas } from "#access/plans.ts"
+import { SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
+import type { TenantId } from "#store/keys.ts"
+import type { Correlated } from "./problem.ts"
+
+export type LimitNeeds = {
+  limiter: Limiter
+  planOf: (tenant: TenantId) => Promise<PlanName>
+  /** The header in which a proxy of ours says who has called; whoever could reach us without it could claim anything. */
+  addressHeader?: string | undefined
+}
+
+/** What a caller is known by, and what its request would use up. */
+export type Counted = Pick<Request, "tenant" | "key" | "user" | "cost" | "spends">
+
+/**
+ * Lets a request pass or throws `Fault("rate_limited")` or `Fault("quota_exceeded")`; either way the answer carries the
+ * `RateLimit-*` headers (draft-ietf-httpapi-ratelimit-headers, as the field uses them).
+ */
+export async function within(c: Context<Correlated>, needs: LimitNeeds, counted: Counted): Promise<void> {
+  const { tenant } = counted
+  const plan = await needs.planOf(tenant)
+  const ip = addressOf(c, needs.addressHeader)
+  const verdict = await needs.limiter.check({ ...counted, plan, ip, route: c.req.routePath })
+  const seconds = Math.max(1, Math.ceil(verdict.resetMs / SECOND))
+  c.header("RateLimit-Limit", String(verdict.limit))
+  c.header("RateLimit-Remaining", String(verdict.remaining))
+  c.header("RateLimit-Reset", String(seconds))
+  if (verdict.allowed) return
+  c.set("outcome", `refused by ${verdict.reason}`)
+  throw refusal(verdict, plan, seconds)
+}
+
+const isQuota = (reason: Verdict["reason"]): reason is Quota => reason in quotas
+
+function refusal({ reason, limit }: Verdict, plan: PlanName, retryAfter: number): Fault {
+  if (isQuota(reason)) {
+    const message = `the plan ${plan} includes ${limit} ${quotas[reason]} a day (UTC); wait for tomorrow or change the plan`
+    return new Fault("quota_exceeded", message, { retryAfter })
+  }
+  const message = `the plan ${plan} includes ${limit} requests a minute by ${reason}; try again in ${retryAfter} s`
+  return new Fault("rate_limited", message, { retryAfter })
+}
+
+/** What our proxy says (the last of a list: its own addition); else the other end of the socket, or what Lambda saw. */
+function addressOf(c: Context<Correlated>, header: string | undefined): string | undefined {
+  if (header !== undefined) return c.req.header(header)?.split(",").at(-1)?.trim().replace(/:\d+$/, "").slice(0, 64)
+  const { incoming, requestContext } = ((c.env as unknown) ?? {}) as {
+    incoming?: { socket?: { remoteAddress?: string } }
+    requestContext?: { http?: { sourceIp?: string }; identity?: { sourceIp?: string } }
+  }
+  return incoming?.socket?.remoteAddress ?? requestContext?.http?.sourceIp ?? requestContext?.identity?.sourceIp
+}

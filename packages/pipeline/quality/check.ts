@@ -1,0 +1,207 @@
+import { DAY, instant } from "#core/clock.ts"
+import { zoneOf } from "#core/zone.ts"
+import type { Event } from "#events/event.ts"
+import type { Plan } from "#events/plan.ts"
+import { entriesAfter, journalHead } from "#store/journal.ts"
+import type { TenantId } from "#store/keys.ts"
+import { readHead } from "#store/views.ts"
+import { ledger } from "../ledger.ts"
+import type { Tallied } from "../memory.ts"
+import { ask, type Reading, type ReadNeeds } from "../reading.ts"
+import { type Alert, judge } from "./alert.ts"
+import {
+  type Check,
+  daysBack,
+  readAlert,
+  readCursor,
+  readDays,
+  readStandings,
+  writeAlert,
+  writeCheck,
+  writeCursor,
+  writeDay,
+  writeStanding,
+} from "./documents.ts"
+import { identities } from "./identities.ts"
+import { BASELINE_DAYS, baselineOf, type Look, type Measured, VOLUME_DAYS } from "./look.ts"
+import { type Day, type Hour, observe } from "./observe.ts"
+import { type Part, partOf, partsOf, scoreOfParts } from "./parts.ts"
+
+export type QualityNeeds = ReadNeeds & { plan?: (tenant: TenantId) => Promise<Plan | undefined> }
+export type CheckNeeds = QualityNeeds & { requestFold: (tenant: TenantId, step: string) => Promise<void> }
+
+/** What is said of all sources together. */
+export const ALL = "*"
+/** How much one check takes in; the next one goes on. Until then nothing is judged. */
+const MOST_EVENTS = 100_000
+/** The first check of a tenant looks no further back than this. */
+const FIRST_ENTRIES = 5000
+const LONG_TAIL_ENTRIES = 1000
+const TAIL_GATE_ENTRIES = 5000
+
+/** How the data of one tenant is, at this moment: what was observed before ⊕ what the journal holds since. */
+export async function inspect(needs: QualityNeeds, tenant: TenantId) {
+  const now = needs.clock()
+  const span = daysBack(now, BASELINE_DAYS + 3)
+  const [days, cursor, head] = await Promise.all([
+    readDays(needs, tenant, span.from, span.to),
+    readCursor(needs, tenant),
+    journalHead(needs, tenant),
+  ])
+  const seen = await observeNew(needs, tenant, days, cursor ?? Math.max(0, head.position - FIRST_ENTRIES))
+  const plan = await needs.plan?.(tenant)
+  return ask(needs, tenant, async (reading) => {
+    const rows = await ledgerOf(reading, now)
+    const sources = [...new Set([...rows.keys(), ...[...days.keys()].map((name) => name.slice(11))])].sort()
+    const checks = sources.map((source) => {
+      const hours = hoursOf(days, source)
+      const look = { now, source, plan, hours, zone: zoneOf(reading.zone), ledger: rows.get(source) ?? new Map() }
+      return checkOf({ ...look, baseline: baselineOf(hours, now) })
+    })
+    const whole = await tenantParts(needs, tenant, reading)
+    const all: Check = { source: ALL, at: instant(now), score: scoreOfParts(whole), parts: whole }
+    return { ...seen, days, checks: [...checks, all], position: reading.position, rows }
+  })
+}
+
+export const checkOf = (look: Look): Check => {
+  const parts = partsOf(look)
+  return { source: look.source, at: instant(look.now), score: scoreOfParts(parts), parts }
+}
+
+async function observeNew(needs: ReadNeeds, tenant: TenantId, days: Map<string, Day>, cursor: number) {
+  const touched = new Set<string>()
+  const dayOf = (day: string, source: string) => {
+    const name = `${day}#${source}`
+    const there = days.get(name) ?? { position: 0, hours: {} }
+    days.set(name, there)
+    touched.add(name)
+    return there
+  }
+  let [position, events] = [cursor, 0]
+  for await (const entries of entriesAfter(needs, tenant, cursor)) {
+    for (const entry of entries) {
+      observe(dayOf, entry)
+      position = entry.position
+      for (const batch of entry.batches) events += batch.events.length
+    }
+    if (events >= MOST_EVENTS) return { touched, observedTo: position, caughtUp: false }
+  }
+  return { touched, observedTo: position, caughtUp: true }
+}
+
+/** Of the days of one source, its hours. */
+export function hoursOf(days: ReadonlyMap<string, Day>, source: string): Map<string, Hour> {
+  const hours = new Map<string, Hour>()
+  for (const [name, day] of days) {
+    if (name.slice(11) !== source) continue
+    for (const [hour, seen] of Object.entries(day.hours)) hours.set(`${name.slice(0, 10)}T${hour}`, seen)
+  }
+  return hours
+}
+
+async function ledgerOf(reading: Reading, now: number): Promise<Map<string, Map<string, Tallied>>> {
+  const { from, to } = daysBack(now, VOLUME_DAYS + 8)
+  const sources = new Map<string, Map<string, Tallied>>()
+  for (const { hour, source, ...row } of (await ledger(reading, from, to)).rows) {
+    const rows = sources.get(source) ?? new Map<string, Tallied>()
+    rows.set(hour.slice(0, 13), row)
+    sources.set(source, rows)
+  }
+  return sources
+}
+
+async function tenantParts(needs: ReadNeeds, tenant: TenantId, reading: Reading): Promise<Part[]> {
+  const today = zoneOf(reading.zone).place(needs.clock()).day
+  const { measured } = await identities(reading, today)
+  return [partOf("identities", measured), partOf("tail", await tailOf(needs, tenant))]
+}
+
+async function tailOf(needs: ReadNeeds, tenant: TenantId): Promise<Measured> {
+  const [views, journal] = await Promise.all([readHead(needs, tenant), journalHead(needs, tenant)])
+  const value = Math.max(0, journal.position - (views?.position ?? 0))
+  const failing = value > TAIL_GATE_ENTRIES
+  return {
+    value,
+    failing,
+    evidence: { journal: journal.position, views: views?.position ?? 0, version: views?.version ?? 0 },
+    query: "/v1/query?metric=events&grain=total",
+    ...(failing ? { cause: "folds fail or wait: see the dead letters of the fold queue" } : {}),
+  }
+}
+
+export type Checked = { outcome: "checked" | "catching up"; opened: Alert[]; closed: string[]; failing: number }
+
+/** Checks one tenant and keeps what was found: scores by the hour, alerts that open and close, what was done about them. */
+export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checked> {
+  const now = needs.clock()
+  const found = await inspect(needs, tenant)
+  for (const name of found.touched) await writeDay(needs, tenant, name, found.days.get(name)!, found.observedTo)
+  await writeCursor(needs, tenant, found.observedTo)
+  if (!found.caughtUp) return { outcome: "catching up", opened: [], closed: [], failing: 0 }
+  const remedied = await remedy(needs, tenant, found.checks)
+  const standings = await readStandings(needs, tenant)
+  const done: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
+  for (const one of found.checks) {
+    await writeCheck(needs, tenant, one, now)
+    const before = standings.get(one.source) ?? {}
+    const { standing, opened, closed, worse } = judge(before, one.source, one.parts, now)
+    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: remedied.get(alert.part) ?? [] })
+    for (const { id, part } of worse) {
+      await change(needs, tenant, id, (alert) => ({
+        ...alert,
+        value: part.value,
+        evidence: part.evidence,
+        cause: part.cause ?? alert.cause,
+        remedies: [...alert.remedies, ...(remedied.get(part.name) ?? [])].slice(-MOST_REMEDIES),
+      }))
+    }
+    for (const id of closed)
+      await change(needs, tenant, id, (alert) => ({ ...alert, status: "closed", closedAt: instant(now) }))
+    // Last: after a crash the same alerts, by the same ids, are written again.
+    if (Object.keys(before).length + Object.keys(standing).length > 0)
+      await writeStanding(needs, tenant, one.source, standing)
+    done.opened.push(...opened)
+    done.closed.push(...closed)
+    done.failing += one.parts.filter(({ failing }) => failing).length
+  }
+  return done
+}
+
+const MOST_REMEDIES = 20
+
+async function change(needs: ReadNeeds, tenant: TenantId, id: string, to: (alert: Alert) => Alert) {
+  const alert = await readAlert(needs, tenant, id)
+  if (alert) await writeAlert(needs, tenant, to(alert))
+}
+
+/** What may safely be done without asking; by the part that it helps. */
+async function remedy(needs: CheckNeeds, tenant: TenantId, checks: readonly Check[]) {
+  const done = new Map<string, Alert["remedies"]>()
+  const tail = checks.flatMap(({ parts }) => parts).find(({ name }) => name === "tail")
+  if ((tail?.value ?? 0) > LONG_TAIL_ENTRIES) {
+    await needs.requestFold(tenant, `check-${String(tail!.evidence.version)}`)
+    done.set("tail", [{ at: instant(needs.clock()), what: "asked for a fold", outcome: "queued" }])
+  }
+  return done
+}
+
+/** Events of the last entries, at most so many: what a draft and a comparison with the plan look at. */
+export async function recentEvents(needs: ReadNeeds, tenant: TenantId, most = 50_000): Promise<Event[]> {
+  const { position } = await journalHead(needs, tenant)
+  const events: Event[] = []
+  for (let to = position; to > 0 && events.length < most; to -= STEP) {
+    const from = Math.max(0, to - STEP)
+    const step: Event[] = []
+    for await (const entries of entriesAfter(needs, tenant, from, { to })) {
+      for (const { batches } of entries) for (const batch of batches) for (const event of batch.events) step.push(event)
+    }
+    for (const event of step.slice(-(most - events.length))) events.push(event)
+    const oldest = step[0]
+    if (oldest && needs.clock() - Date.parse(oldest.at) > SAMPLE_DAYS * DAY && events.length >= ENOUGH_EVENTS) break
+  }
+  return events
+}
+const STEP = 200
+const SAMPLE_DAYS = 14
+const ENOUGH_EVENTS = 5000

@@ -1,0 +1,105 @@
+import { DAY, HOUR, instant, SECOND } from "#core/clock.ts"
+import { pack, unpack } from "#core/pack.ts"
+import { addDays } from "#core/zone.ts"
+import { fromJson, toJson } from "#science/sketch.ts"
+import { keys, type TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import type { Alert, Standing } from "./alert.ts"
+import type { Day, Hour } from "./observe.ts"
+import type { Part } from "./parts.ts"
+
+type Needs = { table: Table }
+
+const MOST_BYTES = 380 * 1024
+const KEPT_DAYS = 35
+const TRENDS_KEPT_DAYS = 400
+const ttlOf = (ms: number, days: number) => Math.ceil((ms + days * DAY) / SECOND)
+
+/** Hour by hour what sources sent, by `day#source`, of the days in [from, to] (UTC). */
+export async function readDays({ table }: Needs, tenant: TenantId, from: string, to: string): Promise<Map<string, Day>> {
+  const items = await table.query(keys.observed(tenant), { from, to: `${to}#\uffff` })
+  return new Map(
+    items.map(({ sk, position, body }) => [
+      sk,
+      { position: Number(position), hours: hoursFrom(unpack<Record<string, StoredHour>>(body as Uint8Array)) },
+    ]),
+  )
+}
+
+/** Only over an older one: of two checks at once, the later wins and nothing is counted twice. */
+export async function writeDay({ table }: Needs, tenant: TenantId, name: string, day: Day, position: number) {
+  const body = pack(hoursTo(day.hours))
+  if (body.length > MOST_BYTES) return
+  const ttl = ttlOf(Date.parse(name.slice(0, 10)), KEPT_DAYS)
+  await table.put(
+    { pk: keys.observed(tenant), sk: name, position, body, ttl },
+    { attribute: "position", is: "<", value: position, orAbsent: true },
+  )
+}
+
+type StoredHour = Omit<Hour, "lag" | "amounts"> & { lag: number[]; amounts: Record<string, number[]> }
+const mapped = <A, B>(record: Record<string, A>, to: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, to(value)]))
+const hoursTo = (hours: Record<string, Hour>) =>
+  mapped(hours, (hour): StoredHour => ({ ...hour, lag: toJson(hour.lag), amounts: mapped(hour.amounts, toJson) }))
+const hoursFrom = (hours: Record<string, StoredHour>) =>
+  mapped(hours, (hour): Hour => ({ ...hour, lag: fromJson(hour.lag), amounts: mapped(hour.amounts, fromJson) }))
+
+/** Up to where the journal has been observed; `undefined` before the first check. */
+export async function readCursor({ table }: Needs, tenant: TenantId): Promise<number | undefined> {
+  const item = await table.get(keys.observedUpTo(tenant))
+  return item && Number(item.position)
+}
+export const writeCursor = ({ table }: Needs, tenant: TenantId, position: number) =>
+  table.put(
+    { ...keys.observedUpTo(tenant), position },
+    { attribute: "position", is: "<", value: position, orAbsent: true },
+  )
+
+/** What one check found of one source; the last one of each hour is kept. */
+export type Check = { source: string; at: string; score: number | null; parts: Part[] }
+
+export const writeCheck = ({ table }: Needs, tenant: TenantId, check: Check, now: number) =>
+  table.put({
+    pk: keys.checks(tenant),
+    sk: `${check.at.slice(0, 13)}#${check.source}`,
+    body: pack(check),
+    ttl: ttlOf(now, TRENDS_KEPT_DAYS),
+  })
+
+/** Checks of the days in [from, to] (UTC), by time. */
+export async function readChecks({ table }: Needs, tenant: TenantId, from: string, to: string): Promise<Check[]> {
+  const items = await table.query(keys.checks(tenant), { from, to: `${addDays(to, 1)}` })
+  return items.map(({ body }) => unpack<Check>(body as Uint8Array))
+}
+
+/** How the sources stand: what the last checks of each came to. */
+export async function readStandings({ table }: Needs, tenant: TenantId): Promise<Map<string, Standing>> {
+  const items = await table.query(keys.standings(tenant))
+  return new Map(items.map(({ sk, body }) => [sk, unpack<Standing>(body as Uint8Array)]))
+}
+export const writeStanding = ({ table }: Needs, tenant: TenantId, source: string, standing: Standing) =>
+  table.put({ pk: keys.standings(tenant), sk: source, body: pack(standing) })
+
+export async function readAlerts({ table }: Needs, tenant: TenantId): Promise<Alert[]> {
+  const items = await table.query(keys.alerts(tenant))
+  return items
+    .map(({ body }) => unpack<Alert>(body as Uint8Array))
+    .sort((a, b) => (a.openedAt < b.openedAt ? 1 : a.openedAt > b.openedAt ? -1 : a.id < b.id ? -1 : 1))
+}
+export async function readAlert({ table }: Needs, tenant: TenantId, id: string): Promise<Alert | undefined> {
+  const item = await table.get(keys.alert(tenant, id))
+  return item && unpack<Alert>(item.body as Uint8Array)
+}
+export const writeAlert = ({ table }: Needs, tenant: TenantId, alert: Alert) =>
+  table.put({
+    ...keys.alert(tenant, alert.id),
+    body: pack(alert),
+    ...(alert.closedAt === undefined ? {} : { ttl: ttlOf(Date.parse(alert.closedAt), TRENDS_KEPT_DAYS) }),
+  })
+
+/** The UTC days that a look back of some days needs, with the present one. */
+export const daysBack = (now: number, days: number) => ({
+  from: instant(now - days * DAY).slice(0, 10),
+  to: instant(now + HOUR).slice(0, 10),
+})

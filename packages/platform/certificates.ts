@@ -1,0 +1,48 @@
+import { type Clock, HOUR, SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
+import type { FetchText } from "#sources/source.ts"
+
+const TIMEOUT_MS = 5 * SECOND
+const MOST_BYTES = 64 * 1024
+const TRUST_MS = HOUR
+const URLS_REMEMBERED = 100
+
+/**
+ * Fetches vendors' signing certificates: by https only, following nothing, and each once an hour. What cannot be fetched
+ * is our trouble and not the sender's: `Fault("unavailable")`, so that the delivery is sent again.
+ */
+export function certificateFetcher({ fetch, clock }: { fetch: typeof globalThis.fetch; clock: Clock }): FetchText {
+  const remembered = new Map<string, { until: number; text: Promise<string> }>()
+
+  const ask = async (url: string) => {
+    if (new URL(url).protocol !== "https:") throw new Error("a certificate is fetched by https alone")
+    try {
+      const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) })
+      if (answer.status !== 200) throw new Error(`the answer was ${answer.status}`)
+      return await textOf(answer)
+    } catch (cause) {
+      throw new Fault("unavailable", "the vendor's signing certificate cannot be fetched now", { retryAfter: 10, cause })
+    }
+  }
+
+  return (url) => {
+    const known = remembered.get(url)
+    if (known && known.until > clock()) return known.text
+    if (remembered.size >= URLS_REMEMBERED) remembered.clear()
+    const text = ask(url)
+    remembered.set(url, { until: clock() + TRUST_MS, text })
+    text.catch(() => remembered.delete(url))
+    return text
+  }
+}
+
+async function textOf(answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString("utf8")
+}

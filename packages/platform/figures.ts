@@ -1,0 +1,31 @@
+import type { Clock } from "#core/clock.ts"
+import type { Figures } from "#core/figures.ts"
+import type { Meter } from "#store/table.ts"
+import type { AwsCall } from "./aws.ts"
+
+/** Tells how long each call took, its retries included, and whether it came to a good end. */
+export const timed =
+  (call: AwsCall, clock: Clock, figures: Figures): AwsCall =>
+  async (service, action, body) => {
+    const started = clock()
+    const tell = (outcome: "ok" | "failed") =>
+      figures.took("octant_store_seconds", { service, action, outcome }, clock() - started)
+    try {
+      const answer = await call(service, action, body)
+      tell("ok")
+      return answer
+    } catch (error) {
+      tell("failed")
+      throw error
+    }
+  }
+
+/** Adds up what was consumed, by the part of the table and not by whose it is; `further` hears the same. */
+export const metered =
+  (figures: Figures, further?: Meter): Meter =>
+  (action, pk, units) => {
+    const part = pk.split("#")[2] ?? "settings"
+    if (units.read > 0) figures.count("octant_capacity_units_total", { action, kind: "read", part }, units.read)
+    if (units.write > 0) figures.count("octant_capacity_units_total", { action, kind: "write", part }, units.write)
+    further?.(action, pk, units)
+  }
