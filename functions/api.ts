@@ -1,7 +1,9 @@
 import { handle } from "hono/aws-lambda"
 import { apiApp } from "#api/api.ts"
 import { newTails } from "#pipeline/reading.ts"
+import { cacheOf } from "#platform/cache.ts"
 import { readConfig } from "#platform/config.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-export const handler = handle(apiApp({ ...runtimeOf(readConfig(process.env)), tails: newTails() }))
+const runtime = runtimeOf(readConfig(process.env))
+export const handler = handle(apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) }))

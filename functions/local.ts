@@ -17,9 +17,10 @@ const command = new Command("npm start --")
   .option("--fresh", "forget all data first")
   .option("--no-demo", "one empty tenant, acme, in UTC, instead of the demo tenants")
   .option("--data <folder>", "where the data is kept", ".octant")
+  .option("--hooks-url <url>", "under which address vendors reach this machine, such as a tunnel's")
   .option("--log", "print a JSON line for each unit of work")
   .parse()
-const options = command.opts<{ port: number; fresh?: true; demo: boolean; data: string; log?: true }>()
+const options = command.opts<{ port: number; fresh?: true; demo: boolean; data: string; hooksUrl?: string; log?: true }>()
 
 async function main() {
   const leave = occupy(options.data)
@@ -31,7 +32,8 @@ async function main() {
           () => instant(Date.now()),
         )
       : silent
-    const stack = await startStack({ dir: options.data, port: options.port, log })
+    const { data: dir, port, hooksUrl } = options
+    const stack = await startStack({ dir, port, log, ...(hooksUrl === undefined ? {} : { hooksUrl }) })
     stopOnSignal(stack, leave)
     const tenants = await tenantsOf(stack)
     if (options.demo) await headlines(stack, tenants)

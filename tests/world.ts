@@ -1,18 +1,21 @@
 import { authenticator } from "#access/key.ts"
+import { planReader } from "#access/plans.ts"
 import { Tenant } from "#access/tenant.ts"
+import { trackingPlanReader } from "#access/tracking.ts"
 import { apiApp } from "#api/api.ts"
 import { collectApp } from "#api/collect.ts"
+import { hooksApp } from "#api/hooks.ts"
 import { type Clock, DAY, instant } from "#core/clock.ts"
 import { type DevTenant, settle } from "#local/home.ts"
-import { startStack } from "#local/stack.ts"
+import { type StackOptions, startStack } from "#local/stack.ts"
 import { newTails } from "#pipeline/reading.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import type { Item, Key, Range, Table } from "#store/table.ts"
 
 /** A small world: Acme and Globex on one stack, in memory. Each file of tests has one of its own. */
-export async function startWorld() {
+export async function startWorld(options: Pick<StackOptions, "redis"> = {}) {
   const lines: Line[] = []
-  const stack = await startStack({ log: (name, fields) => void lines.push({ name, ...fields }) })
+  const stack = await startStack({ ...options, log: (name, fields) => void lines.push({ name, ...fields }) })
   const tenant = (id: string, more: Partial<Tenant> = {}) =>
     settle(stack.runtime, Tenant.parse({ id, name: `The ${id} company`, ...more }))
   const [acme, globex] = [await tenant("acme"), await tenant("globex")]
@@ -99,11 +102,17 @@ export const over = (runtime: Runtime, table: Table, clock: Clock = runtime.cloc
   table,
   clock,
   authenticate: authenticator({ table, clock }),
+  planOf: planReader({ table, clock }),
+  trackingPlan: trackingPlanReader({ table, clock }),
 })
 
 /** The doors of a runtime, without a socket between. */
 export function doors(runtime: Runtime) {
-  const apps = { collect: collectApp(runtime), api: apiApp({ ...runtime, tails: newTails() }) }
+  const apps = {
+    collect: collectApp(runtime),
+    hooks: hooksApp(runtime),
+    api: apiApp({ ...runtime, tails: newTails() }),
+  }
   const knock = async (door: keyof typeof apps, path: string, init: RequestInit = {}) =>
     replyOf(await apps[door].request(`http://octant.example${path}`, init))
   return { ...apps, knock }

@@ -101,13 +101,18 @@ const KEYS_REMEMBERED = 10_000
 export function authenticator({ table, clock }: Pick<Needs, "table" | "clock">) {
   const remembered = new Map<string, { until: number; item: Promise<Item | undefined> }>()
 
+  const read = async (tenant: TenantId, hash: string) => {
+    try {
+      return await table.get(keys.apiKey(tenant, hash))
+    } catch (cause) {
+      throw new Fault("unavailable", "keys cannot be checked at this moment; try again", { retryAfter: 1, cause })
+    }
+  }
   const look = (tenant: TenantId, hash: string) => {
     const known = remembered.get(hash)
     if (known && known.until > clock()) return known.item
     if (remembered.size >= KEYS_REMEMBERED) remembered.clear()
-    const item = table.get(keys.apiKey(tenant, hash)).catch((cause: unknown) => {
-      throw new Fault("unavailable", "keys cannot be checked at this moment; try again", { retryAfter: 1, cause })
-    })
+    const item = read(tenant, hash)
     remembered.set(hash, { until: clock() + TRUST_MS, item })
     item.catch(() => remembered.delete(hash))
     return item
@@ -122,8 +127,11 @@ export function authenticator({ table, clock }: Pick<Needs, "table" | "clock">) 
     const hash = sha256(presented)
     // Looked up by its hash: no comparison of secrets takes place whose time could tell anything.
     const item = await look(tenant.data, hash)
-    const now = instant(clock())
-    if (!item || item.revokedAt !== undefined || (item.expiresAt !== undefined && String(item.expiresAt) <= now))
+    if (
+      !item ||
+      item.revokedAt !== undefined ||
+      (item.expiresAt !== undefined && Date.parse(String(item.expiresAt)) <= clock())
+    )
       throw refused()
     const key = toApiKey(item)
     if (key.scope !== wanted && !(key.scope === "admin" && wanted === "read")) {

@@ -52,7 +52,11 @@ export function planReader({ table, clock }: { table: Pick<Table, "get">; clock:
     const known = remembered.get(tenant)
     if (known && known.until > clock()) return known.plan
     if (remembered.size >= TENANTS_REMEMBERED) remembered.clear()
-    const plan = table.get(keys.settings(tenant)).then((item) => planNamed(item?.plan))
+    // A table that is away for a moment does not change what somebody pays for.
+    const plan = table.get(keys.settings(tenant)).then(
+      (item) => planNamed(item?.plan),
+      (error: unknown) => known?.plan ?? Promise.reject(error),
+    )
     remembered.set(tenant, { until: clock() + TRUST_MS, plan })
     plan.catch(() => remembered.delete(tenant))
     return plan

@@ -19,7 +19,7 @@ export type Claim = {
   polled: Polled
   save: (cursor: string) => Promise<boolean>
   /** Gives the source back, with what its tenant should know. */
-  settle: (outcome: PollOutcome) => Promise<void>
+  settle: (outcome: PollOutcome) => Promise<PollOutcome>
 }
 
 /** Takes a source for one poll: nothing if it is paused, is being polled, or its vendor has asked to wait. */
@@ -43,10 +43,12 @@ export async function claimPoll(needs: Needs, id: string): Promise<Claim | undef
   return {
     polled,
     save: (cursor) => setOf(table, tenant, item, { cursor }),
-    settle: async ({ fault }) => {
+    settle: async (outcome) => {
+      const { fault } = outcome
       const wait = Math.min((fault?.retryAfter ?? 0) * SECOND, LONGEST_WAIT_MS)
       const after = { pollAfter: wait === 0 ? 0 : clock() + wait, pollError: fault?.message ?? null }
       await setOf(table, tenant, item, fault ? after : { ...after, polledAt: instant(clock()) })
+      return outcome
     },
   }
 }

@@ -123,7 +123,11 @@ function configOf(id: string, { vendor, config }: z.output<typeof NewSource>): V
 }
 
 /** Where to poll, or why not. */
-function pollable({ loopback }: Pick<SourceNeeds, "loopback">, vendor: Vendor, given: string | undefined): { baseUrl: string } {
+function pollable(
+  { loopback }: Pick<SourceNeeds, "loopback">,
+  vendor: Vendor,
+  given: string | undefined,
+): { baseUrl: string } {
   if (!vendor.poll || !vendor.api) {
     throw new Fault("invalid_request", `${vendor.name} has no list to poll: leave the credential out`, {
       field: "credential",

@@ -33,7 +33,7 @@ export async function createTenant({ table, clock }: Needs, tenant: Tenant) {
   )
   if (!fresh) throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
   await beginGeneration({ table }, id, FIRST_GENERATION, { zone: timeZone, currency })
-  await switchGeneration({ table }, id, 0, FIRST_GENERATION)
+  await switchGeneration({ table }, id, 0, FIRST_GENERATION, clock())
   await table.put({ ...keys.registered(id), name })
 }
 

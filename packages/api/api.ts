@@ -9,6 +9,7 @@ import type { Random } from "#core/random.ts"
 import { zoneOf } from "#core/zone.ts"
 import { catalogue } from "#events/catalogue.ts"
 import type { JsonObject } from "#events/event.ts"
+import { isShapely } from "#events/message.ts"
 import { type Metric, metrics } from "#metrics/catalogue.ts"
 import { dimensionNames, eventDimensionNames } from "#metrics/dimension.ts"
 import { Query } from "#metrics/query.ts"
@@ -16,25 +17,29 @@ import type { Enqueue } from "#pipeline/accept.ts"
 import { type AnswerCache, cachedAnswer } from "#pipeline/cache.ts"
 import { lastWeek, ledger } from "#pipeline/ledger.ts"
 import { profileOf, timelineOf } from "#pipeline/profile.ts"
+import type { QualityNeeds } from "#pipeline/quality/check.ts"
 import { listQuarantine, release } from "#pipeline/quarantine.ts"
-import { ask, type ReadNeeds } from "#pipeline/reading.ts"
+import { ask } from "#pipeline/reading.ts"
 import type { TenantId } from "#store/keys.ts"
 import { readJson } from "./body.ts"
 import { keyInHeader } from "./collect.ts"
 import { type HealthNeeds, healthRoutes } from "./health.ts"
 import { type LimitNeeds, within } from "./limits.ts"
-import { type Correlated, parsed, perRequest, problem } from "./problem.ts"
+import { type Correlated, otherMethods, parsed, perRequest, problem } from "./problem.ts"
+import { qualityRoutes } from "./quality.ts"
+import { mountSources, type SourcesNeeds } from "./sources.ts"
 
-export type ApiNeeds = ReadNeeds &
+export type ApiNeeds = QualityNeeds &
   LimitNeeds &
-  HealthNeeds & {
-  cache?: AnswerCache
-  random: Random
-  nonce: () => string
-  log: Log
-  authenticate: Authenticate
-  enqueue: Enqueue
-}
+  HealthNeeds &
+  SourcesNeeds & {
+    cache?: AnswerCache
+    random: Random
+    nonce: () => string
+    log: Log
+    authenticate: Authenticate
+    enqueue: Enqueue
+  }
 
 const BODY_BYTES = 256 * 1024
 const date = z.optional(z.iso.date("must be a date such as 2026-01-31"))
@@ -55,7 +60,7 @@ const ReleaseWish = z
   .strictObject({
     ids: z.optional(z.array(z.string()).check(z.minLength(1), z.maxLength(1000))),
     all: z.optional(z.literal(true)),
-    set: z.optional(z.record(z.string(), z.json())),
+    set: z.optional(z.custom<JsonObject>(isShapely, "must be an object of properties that nest at most ten levels")),
     dryRun: z.optional(z.boolean()),
   })
   .check(
@@ -72,20 +77,25 @@ export function apiApp(needs: ApiNeeds) {
   app.onError((error, c) => problem(c, error, needs.log))
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
-  /** The tenant comes from the key alone. */
-  const tenantOf = async (c: Context<Correlated>, scope: Scope): Promise<TenantId> => {
+  /** The tenant comes from the key alone. A route that takes no parameters is not asked with any. */
+  const tenantOf = async (
+    c: Context<Correlated>,
+    scope: Scope,
+    parameters: "some" | "none" = "none",
+  ): Promise<TenantId> => {
     const caller = await needs.authenticate(keyInHeader(c.req.raw), scope)
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
     const user = c.req.header("x-octant-user")
     await within(c, needs, { ...caller, user: user === undefined ? undefined : shortHash(user) })
+    checkParameters(c.req.url, parameters)
     return caller.tenant
   }
 
   healthRoutes(app, needs)
 
   app.get("/v1/query", async (c) => {
-    const tenant = await tenantOf(c, "read")
+    const tenant = await tenantOf(c, "read", "some")
     return c.json(await cachedAnswer(needs, tenant, parsed(Query, fromParameters(c.req.url))))
   })
   app.post("/v1/query", async (c) => {
@@ -122,7 +132,7 @@ export function apiApp(needs: ApiNeeds) {
     )
   })
   app.get("/v1/customers/:id/timeline", async (c) => {
-    const tenant = await tenantOf(c, "read")
+    const tenant = await tenantOf(c, "read", "some")
     const { after, limit: most } = parsed(TimelineQuery, c.req.query())
     const [position, shown] = (after ?? "").split(".").map(Number)
     return c.json(
@@ -136,7 +146,7 @@ export function apiApp(needs: ApiNeeds) {
   })
 
   app.get("/v1/ledger", async (c) => {
-    const tenant = await tenantOf(c, "read")
+    const tenant = await tenantOf(c, "read", "some")
     const page = parsed(LedgerPage, c.req.query())
     return c.json(
       await ask(needs, tenant, async (reading) => {
@@ -147,8 +157,10 @@ export function apiApp(needs: ApiNeeds) {
     )
   })
 
+  qualityRoutes(app, needs, tenantOf)
+
   app.get("/v1/quarantine", async (c) => {
-    const tenant = await tenantOf(c, "read")
+    const tenant = await tenantOf(c, "read", "some")
     const page = parsed(QuarantinePage, c.req.query())
     return c.json(await ask(needs, tenant, (reading) => listQuarantine(reading, page)))
   })
@@ -177,27 +189,28 @@ export function apiApp(needs: ApiNeeds) {
     return c.json(await revokeKey(needs, tenant, c.req.param("id")))
   })
 
-  for (const path of new Set(app.routes.filter(({ method }) => method !== "ALL").map((route) => route.path))) {
-    app.all(path, () => {
-      throw new Fault("method_not_allowed", "this path has other methods")
-    })
-  }
+  mountSources(app, needs, tenantOf)
+
+  otherMethods(app)
   return app
 }
 
-/** A query out of a URL: numbers as numbers, `where` as JSON, a name given twice refused. */
+function checkParameters(url: string, wanted: "some" | "none") {
+  const parameters = new URL(url).searchParams
+  for (const name of parameters.keys()) {
+    if (wanted === "none") throw new Fault("invalid_request", `${name} is not a parameter of this`, { field: name })
+    if (parameters.getAll(name).length > 1)
+      throw new Fault("invalid_request", `${name} was given twice`, { field: name })
+  }
+}
+
+/** A query out of a URL: numbers as numbers, `where` as JSON. */
 function fromParameters(url: string): unknown {
   const parameters = new URL(url).searchParams
   const query: Record<string, unknown> = {}
-  for (const name of new Set(parameters.keys())) {
-    const values = parameters.getAll(name)
-    if (values.length > 1) throw new Fault("invalid_request", `${name} was given twice`, { field: name })
-    query[name] =
-      name === "where"
-        ? parsedWhere(values[0]!)
-        : /^\d{1,15}$/.test(values[0]!) && (name === "limit" || name === "asOf")
-          ? Number(values[0])
-          : values[0]
+  for (const [name, value] of parameters) {
+    const isNumber = (name === "limit" || name === "asOf") && /^\d{1,15}$/.test(value)
+    query[name] = name === "where" ? parsedWhere(value) : isNumber ? Number(value) : value
   }
   return query
 }

@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono"
 import type { Authenticate, Caller } from "#access/key.ts"
+import type { TrackingPlan } from "#access/tracking.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
@@ -9,7 +10,7 @@ import { accept, type Enqueue, requestLimits } from "#pipeline/accept.ts"
 import type { Table } from "#store/table.ts"
 import { readJson } from "./body.ts"
 import { type LimitNeeds, within } from "./limits.ts"
-import { type Correlated, perRequest, problem } from "./problem.ts"
+import { type Correlated, otherMethods, perRequest, problem } from "./problem.ts"
 
 export type CollectNeeds = {
   table: Pick<Table, "put" | "get">
@@ -19,6 +20,7 @@ export type CollectNeeds = {
   authenticate: Authenticate
   enqueue: Enqueue
   figures?: Figures
+  trackingPlan?: TrackingPlan
 } & LimitNeeds
 
 /** The Segment HTTP Tracking API's paths and the short forms of browsers' SDKs, with the call that each carries. */
@@ -59,10 +61,7 @@ export function collectApp(needs: CollectNeeds) {
   const calling = async (request: Request, presented: string | undefined, body: unknown): Promise<Caller> =>
     needs.authenticate(presented ?? keyOf(request, body), "write")
 
-  const receive = async (
-    c: Context<Correlated>,
-    records: (body: object) => unknown,
-  ) => {
+  const receive = async (c: Context<Correlated>, records: (body: object) => unknown) => {
     const request = c.req.raw
     const presented = keyInHeader(request)
     // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
@@ -116,11 +115,7 @@ export function collectApp(needs: CollectNeeds) {
   }
   // Browsers' SDKs report about themselves here; it is not about the tenant's customers.
   app.post("/v1/m", (c) => c.json({ success: true }))
-  for (const path of collectPaths) {
-    app.all(path, () => {
-      throw new Fault("method_not_allowed", "use POST")
-    })
-  }
+  otherMethods(app)
   return app
 
   function problemWith(c: Parameters<typeof problem>[0], detail: string, field: string, outcome: object) {

@@ -19,7 +19,7 @@ export type HealthNeeds = {
   call: Aws
   figures: Figures
   queues: Readonly<Record<string, { url: string; dead: string | undefined }>>
-  redis: (() => Promise<{ ping(): Promise<void> }>) | undefined
+  redis: { load(): Promise<{ ping(): Promise<void> }> } | undefined
   operatorToken: string | undefined
 }
 
@@ -73,10 +73,14 @@ async function readiness({ table, clock, call, queues, redis }: HealthNeeds) {
   }
   const [there, away, ...each] = await Promise.all([
     tried(() => table.get(keys.settings(OPERATOR))),
-    redis && tried(async () => (await redis()).ping()),
+    redis && tried(async () => (await redis.load()).ping()),
     ...Object.values(queues).map(({ url }) => tried(() => depth(call, url))),
   ])
-  return { table: there, redis: away, queues: Object.fromEntries(Object.keys(queues).map((name, i) => [name, each[i]!])) }
+  return {
+    table: there,
+    redis: away,
+    queues: Object.fromEntries(Object.keys(queues).map((name, i) => [name, each[i]!])),
+  }
 }
 
 const states = {

@@ -1,4 +1,4 @@
-import type { Context, Env, MiddlewareHandler } from "hono"
+import type { Context, Env, Hono, MiddlewareHandler } from "hono"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
 import type { Limiter } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
@@ -13,9 +13,9 @@ export type Correlated = { Variables: { correlationId: string; tenant?: string; 
 
 /** An error as RFC 9457 problem details. Only a `Fault` says what it is; of anything else nothing leaves the building. */
 export function problem(c: Context, error: unknown, log: Log) {
-  const fault = error instanceof Fault ? error : new Fault("internal", "something went wrong on our side; try again")
+  const fault = error instanceof Fault ? error : faultOf(c, error)
   const correlationId = c.get("correlationId") as string | undefined
-  const inside = error instanceof Fault ? error.cause : error
+  const inside = error instanceof Fault ? error.cause : fault.code === "internal" ? error : undefined
   if (inside !== undefined) {
     const { name, stack } = inside instanceof Error ? inside : { name: "unknown", stack: undefined }
     log("error", { correlationId, code: name, stack })
@@ -35,6 +35,30 @@ export function problem(c: Context, error: unknown, log: Log) {
     fault.status as ContentfulStatusCode,
     { "Content-Type": "application/problem+json" },
   )
+}
+
+function faultOf(c: Context, error: unknown) {
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return new Fault("invalid_request", "the body nests too deep")
+  if (c.req.raw.signal.aborted || (error as NodeJS.ErrnoException | undefined)?.code === "ECONNRESET") {
+    return new Fault("invalid_request", "the request ended before its body did")
+  }
+  return new Fault("internal", "something went wrong on our side; try again")
+}
+
+/** Every path answers the methods that it has not with 405, and names those that it has. */
+export function otherMethods(app: Hono<Correlated>) {
+  const served = Map.groupBy(
+    app.routes.filter(({ method }) => method !== "ALL"),
+    ({ path }) => path,
+  )
+  for (const [path, routes] of served) {
+    const methods = [...new Set(routes.map(({ method }) => method))].join(", ")
+    app.all(path, (c) => {
+      c.header("Allow", methods)
+      throw new Fault("method_not_allowed", `this path answers ${methods}`)
+    })
+  }
 }
 
 /** Gives each request its id, its security headers and its one log line. */

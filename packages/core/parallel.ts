@@ -5,7 +5,12 @@ export async function inFlight<T, R>(all: readonly T[], most: number, work: (one
   const lane = async () => {
     while (next < all.length) {
       const i = next++
-      answers[i] = await work(all[i]!)
+      try {
+        answers[i] = await work(all[i]!)
+      } catch (error) {
+        next = all.length
+        throw error
+      }
     }
   }
   await Promise.all(Array.from({ length: Math.min(most, all.length) }, lane))

@@ -22,7 +22,12 @@ export const limits = {
 const SKEW_TOLERANCE_MS = MINUTE
 
 const id = z.union([z.string(), z.number()])
-const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
+const CONTROL = /[\u0000-\u001f\u007f]/
+const name = z.string().check(
+  z.minLength(1),
+  z.maxLength(limits.nameLength),
+  z.refine((text) => !CONTROL.test(text), { error: "must not hold control characters" }),
+)
 // Not `z.record`, which would look at every key: the walk in `shapeReason` does that anyway.
 const object = z.custom<JsonObject>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
@@ -91,11 +96,14 @@ function idsOf(message: z.output<typeof Message>): Ids | Reason {
   for (const field of idFields) {
     const value = message[field]
     if (value == null) continue
+    if (typeof value === "number" && !Number.isSafeInteger(value)) {
+      return { code: "invalid_field", field, message: "is no whole number that JSON keeps exactly; send it as text" }
+    }
     const text = String(value).normalize("NFC")
     if (text === "" || text.length > limits.idLength) {
       return { code: "invalid_field", field, message: `must have 1 to ${limits.idLength} characters` }
     }
-    if (/[\u0000-\u001f\u007f]/.test(text) || !text.isWellFormed()) {
+    if (CONTROL.test(text) || !text.isWellFormed()) {
       return { code: "invalid_field", field, message: "must not hold control characters or half characters" }
     }
     ids[field] = text
@@ -145,11 +153,15 @@ function refusal(message: z.output<typeof Message>): Reason | undefined {
     if (misshapen)
       return { code: misshapen.code, field: fieldPath([field, ...misshapen.path]), message: misshapen.message }
   }
-  if (message.traits && JSON.stringify(message.traits).length > limits.traitsBytes) {
+  if (message.traits && Buffer.byteLength(JSON.stringify(message.traits)) > limits.traitsBytes) {
     return { code: "too_large", field: "traits", message: `traits may take ${limits.traitsBytes} bytes as JSON` }
   }
   return undefined
 }
+
+/** Whether a value may stand among an event's properties: an object that does not nest too deep or hold odd keys. */
+export const isShapely = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !misshape(value as JsonObject, limits.depth)
 
 type Misshape = { code: string; path: PropertyKey[]; message: string }
 
@@ -185,6 +197,9 @@ function inner(value: Json, key: PropertyKey, depth: number): Misshape | undefin
 
 /** `2026-01-31T12:00:00.000Z`: what every SDK sends, and quickly told. */
 const CANONICAL_LENGTH = 24
+/** Days are named by four digits. */
+const YEAR_ONE = Date.parse("0001-01-01T00:00:00.000Z")
+const YEAR_10000 = Date.parse("9999-12-31T23:59:59.999Z") + 1
 const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$/i
 
 /** Milliseconds since 1970 of an ISO 8601 instant; without a zone it is UTC. `undefined` for a day or time that does not exist. */
@@ -214,13 +229,16 @@ function timeOf(
   const text = message.timestamp ?? message.originalTimestamp
   if (text == null) return { at: instant(received.receivedAt), undated: true }
   const stated = parseInstant(text)
-  if (stated === undefined) {
+  if (stated === undefined || stated < YEAR_ONE) {
     return { code: "invalid_time", field, message: "must be an instant in ISO 8601 such as 2026-01-31T12:00:00.000Z" }
   }
   const sentAt = message.sentAt ?? received.sentAt
   const sent = sentAt == null ? undefined : parseInstant(sentAt)
   const skew = sent === undefined ? 0 : received.receivedAt - sent
   const at = Math.abs(skew) > SKEW_TOLERANCE_MS ? stated + skew : stated
+  if (at < YEAR_ONE || at >= YEAR_10000) {
+    return { code: "invalid_time", field: "sentAt", message: "would put the event out of the years 1 to 9999" }
+  }
   if (at > received.receivedAt + limits.futureMs) {
     return { code: "in_the_future", field, message: "may be at most 24 hours ahead" }
   }

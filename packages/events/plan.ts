@@ -16,7 +16,7 @@ export type PlanEvent = {
   mode: PlanMode
   properties: Record<string, PlanProperty>
 }
-export type Plan = { events: PlanEvent[]; /** For events that are not in the plan. */ unknown: PlanMode }
+export type Plan = { events: PlanEvent[] /** For events that are not in the plan. */; unknown: PlanMode }
 
 /** What an event breaks, in the same words as a schema's; `mode` is the plan's for that event. */
 export type PlanBreach = { mode: PlanMode; reason: Reason }

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createKey } from "#access/key.ts"
 import { createTenant, type Tenant } from "#access/tenant.ts"
+import { randomText, systemRandom } from "#core/random.ts"
 import type { Runtime } from "#platform/runtime.ts"
 
 /** The folder of a local stack: its data, the keys that were shown once, and who is running on it. */
@@ -19,6 +20,7 @@ export const devFile = (dir: string) => join(dir, "dev.json")
 const stateFile = (dir: string) => join(dir, "state.json")
 const lockFile = (dir: string) => join(dir, "octant.pid")
 const ONLY_OWNER = 0o600
+const OPERATOR_TOKEN_LENGTH = 32
 
 /** Takes the folder for this process; an error if another lives in it. The function gives it back. */
 export function occupy(dir: string): () => void {
@@ -49,7 +51,7 @@ function lives(pid: number) {
 
 /** Forgets everything. */
 export const empty = (dir: string) => {
-  for (const name of ["table.db", "table.db-wal", "table.db-shm", "queues", "state.json", "dev.json"])
+  for (const name of ["table.db", "table.db-wal", "table.db-shm", "queues", "state.json", "dev.json", "vault.key"])
     rmSync(join(dir, name), { recursive: true, force: true })
 }
 
@@ -78,6 +80,18 @@ export async function settle(runtime: Runtime, tenant: Tenant): Promise<DevTenan
     readKey: await keyFor("read"),
     adminKey: await keyFor("admin"),
   }
+}
+
+/** The token for health and metrics: made once for a folder, so that a scraper goes on after a restart. */
+export function operatorToken(dir?: string): string {
+  const fresh = `oct_operator_${randomText(systemRandom, OPERATOR_TOKEN_LENGTH)}`
+  if (dir === undefined) return fresh
+  const file = join(dir, "operator-token")
+  const kept = readOr(file, "")
+  if (kept !== "") return kept
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(file, fresh, { mode: ONLY_OWNER })
+  return fresh
 }
 
 function readOr(file: string, otherwise: string) {

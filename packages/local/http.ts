@@ -5,7 +5,7 @@ import { LOOPBACK, listen } from "#local/port.ts"
 
 type FetchCallback = Parameters<typeof getRequestListener>[0]
 
-export type Route = { prefix: string; fetch: (request: Request) => Response | Promise<Response> }
+export type Route = { prefix: string; fetch: (request: Request, env?: object) => Response | Promise<Response> }
 
 /** What a client may take and send. One that is slower is answered 408, one that sends more 413 or 431, and is cut off. */
 export const limits = {
@@ -48,13 +48,13 @@ function dispatch(routes: readonly Route[], mostBytes: number): FetchCallback {
     if (route === undefined) return problem(404, "not_found", `there is nothing at ${path}`)
     if (Number(incoming.headers["content-length"]) > mostBytes) return tooLarge(mostBytes)
     return incoming.headers["transfer-encoding"] === undefined
-      ? route.fetch(request)
-      : counted(request, route, mostBytes)
+      ? route.fetch(request, { incoming })
+      : counted(request, { incoming }, route, mostBytes)
   }
 }
 
 /** A body of unknown length is cut off where it becomes too large. */
-async function counted(request: Request, route: Route, mostBytes: number) {
+async function counted(request: Request, env: object, route: Route, mostBytes: number) {
   let bytes = 0
   const count = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
@@ -66,7 +66,7 @@ async function counted(request: Request, route: Route, mostBytes: number) {
   try {
     const body = request.body?.pipeThrough(count)
     const { method, headers } = request
-    const response = await route.fetch(new Request(request.url, { method, headers, body, duplex: "half" }))
+    const response = await route.fetch(new Request(request.url, { method, headers, body, duplex: "half" }), env)
     return bytes > mostBytes ? tooLarge(mostBytes) : response
   } catch (error) {
     if (bytes > mostBytes) return tooLarge(mostBytes)

@@ -1,20 +1,26 @@
 import { join } from "node:path"
 import { apiApp } from "#api/api.ts"
 import { collectApp, collectPaths } from "#api/collect.ts"
+import { hooksApp } from "#api/hooks.ts"
+import type { Clock } from "#core/clock.ts"
 import { type Log, silent } from "#core/log.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { awsClient } from "#platform/aws.ts"
+import { cacheOf } from "#platform/cache.ts"
 import { type Config, readConfig } from "#platform/config.ts"
+import { pollWorker } from "#platform/poll.ts"
 import { type Runtime, runtimeOf } from "#platform/runtime.ts"
 import { queues as queueFacts, schedules } from "#platform/topology.ts"
-import { appendWorker, closeWorker, foldWorker } from "#platform/workers.ts"
+import { appendWorker, checkWorker, closeWorker, foldWorker } from "#platform/workers.ts"
 import type { Meter } from "#store/table.ts"
 import { startDynamo } from "./dynamodb.ts"
+import { operatorToken } from "./home.ts"
 import { serveHttp } from "./http.ts"
 import { poll } from "./poller.ts"
 import { startQueues } from "./queues.ts"
 import { schedule, systemTimers } from "./schedule.ts"
 import { createTable } from "./table.ts"
+import { localVault } from "./vault.ts"
 
 const TABLE = "octant-local"
 /** The cloud gathers for a second; nobody waits that long in front of a terminal. */
@@ -28,8 +34,15 @@ export type StackOptions = {
   log?: Log
   meter?: Meter
   engine?: "dynoxide" | "dynamodb-local"
+  /** A Redis behind Upstash's REST protocol; without it limits and answers are kept in this process. */
+  redis?: { OCTANT_REDIS_URL: string; OCTANT_REDIS_TOKEN: string }
   /** Whether the queues are worked; a stack without workers only accepts. */
   workers?: boolean
+  /** Under which address vendors reach this machine, such as a tunnel's; its own if absent. */
+  hooksUrl?: string
+  /** For what is asked of others: vendors' certificates and lists. */
+  fetch?: typeof fetch
+  clock?: Clock
 }
 export type Stack = {
   url: string
@@ -68,37 +81,62 @@ async function started(
     OCTANT_TABLE: TABLE,
     OCTANT_APPEND_QUEUE_URL: queues.queueUrl("append"),
     OCTANT_FOLD_QUEUE_URL: queues.queueUrl("fold"),
+    OCTANT_APPEND_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.append.deadLetter),
+    OCTANT_FOLD_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.fold.deadLetter),
+    OCTANT_OPERATOR_TOKEN: operatorToken(dir),
+    ...options.redis,
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
     AWS_ENDPOINT_URL_SQS: queues.url,
   })
-  const runtime = runtimeOf(config, { log, ...(options.meter ? { meter: options.meter } : {}) })
+  let url = ""
+  const runtime = runtimeOf(config, {
+    log,
+    ...(options.meter ? { meter: options.meter } : {}),
+    ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.fetch ? { fetch: options.fetch } : {}),
+    vault: localVault(dir),
+    hooksUrl: () => options.hooksUrl ?? url,
+    loopback: true,
+  })
   await createTable(runtime.call, TABLE)
 
-  const worked = options.workers === false ? [] : work(runtime, queues)
-  stops.push(() => Promise.all(worked.map((poller) => poller.stop())))
-  const jobs = [{ name: "close", everyMs: schedules.close.everyMs, run: closeWorker(runtime) }]
+  let stopping = false
+  const worked = options.workers === false ? [] : work(runtime, queues, () => stopping)
+  stops.push(() => {
+    stopping = true
+    return Promise.all(worked.map((poller) => poller.stop()))
+  })
+  const ending = new AbortController()
+  const jobs = [
+    { name: "close", everyMs: schedules.close.everyMs, run: closeWorker(runtime) },
+    { name: "poll", everyMs: schedules.poll.everyMs, run: pollWorker(runtime, { stop: ending.signal }) },
+    { name: "check", everyMs: schedules.check.everyMs, run: checkWorker(runtime) },
+  ]
   const scheduler = schedule(jobs, systemTimers, (name, error) =>
     log("schedule.failed", { route: name, code: (error as Error).name }),
   )
-  stops.push(scheduler.stop)
+  stops.push(scheduler.stop, async () => ending.abort())
 
   const collect = collectApp(runtime)
-  const api = apiApp({ ...runtime, tails: newTails() })
+  const hooks = hooksApp(runtime)
+  const api = apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) })
   const server = await serveHttp(
     [
       {
         prefix: "/",
-        fetch: (request) => (collectPaths.has(new URL(request.url).pathname) ? collect : api).fetch(request),
+        fetch: (request, env) => (collectPaths.has(new URL(request.url).pathname) ? collect : api).fetch(request, env),
       },
+      { prefix: "/hooks/", fetch: (request, env) => hooks.fetch(request, env) },
     ],
     { ...(options.port === undefined ? {} : { port: options.port }) },
   )
   stops.push(server.stop)
+  url = server.url
   return {
-    url: server.url,
+    url,
     runtime,
     config,
     idle: async () => {
@@ -118,8 +156,8 @@ const described = Object.entries(queueFacts).map(([name, { fifo, visibilitySecon
 type Queues = Awaited<ReturnType<typeof startQueues>>
 
 /** Appending first: folds are asked for by it. */
-function work(runtime: Runtime, queues: Queues) {
-  const handlers = { append: appendWorker(runtime), fold: foldWorker(runtime) }
+function work(runtime: Runtime, queues: Queues, isStopping: () => boolean) {
+  const handlers = { append: appendWorker(runtime), fold: foldWorker(runtime, isStopping) }
   return (["append", "fold"] as const).map((name) =>
     poll({
       call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),

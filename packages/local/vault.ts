@@ -21,6 +21,7 @@ function keyIn(file: string): Uint8Array {
     renameSync(`${file}.new`, file)
   }
   const key = readFileSync(file)
-  if (key.length !== KEY_BYTES) throw new Error(`${file} must hold ${KEY_BYTES} bytes: without it, what is sealed is lost`)
+  if (key.length !== KEY_BYTES)
+    throw new Error(`${file} must hold ${KEY_BYTES} bytes: without it, what is sealed is lost`)
   return key
 }

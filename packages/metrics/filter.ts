@@ -60,11 +60,11 @@ export const Filter: z.ZodMiniType<Filter> = z.lazy(() =>
   ]),
 )
 
-/** Levels of and, or and not; a query may have 8. */
-export const isShallow = (filter: unknown, left = DEEPEST): boolean => {
-  if (left === 0) return false
+/** Whether and, or and not nest at most eight levels. Asked before anything else looks at a filter. */
+export function isShallow(filter: unknown, left = DEEPEST): boolean {
   if (typeof filter !== "object" || filter === null) return true
-  return Object.values(filter).every((part) => [part].flat().every((inner) => isShallow(inner, left - 1)))
+  const parts = ["and", "or", "not"].flatMap((name) => (filter as Record<string, unknown>)[name] ?? [])
+  return parts.length === 0 || (left > 0 && parts.every((part) => isShallow(part, left - 1)))
 }
 
 /** Fields that a filter asks of an event. */

@@ -12,7 +12,10 @@ const MOST_DAYS = 3700
 const MOST_HOURLY_DAYS = 92
 const MOST_KEYS = 10_000
 
-const date = z.iso.date("must be a date such as 2026-01-31")
+const [FIRST, LAST] = ["1000-01-01", "9998-12-31"]
+const date = z.iso
+  .date("must be a date such as 2026-01-31")
+  .check(z.refine((day) => day >= FIRST && day <= LAST, { error: `must be from ${FIRST} to ${LAST}` }))
 const described = <T extends z.ZodMiniType>(schema: T, description: string) => schema.check(z.describe(description))
 
 /** The one question that everything asks: charts, reports, insights, exports. */
@@ -26,7 +29,15 @@ export const Query = z
     to: described(z.optional(date), "Last day, inclusive; today if absent."),
     grain: described(z._default(z.enum(grains), "day"), "Size of the steps."),
     by: described(z.optional(z.enum(dimensionNames as [string, ...string[]])), "Dimension to split by."),
-    where: described(z.optional(Filter), "Only events that match are counted."),
+    where: described(
+      z.optional(
+        z.pipe(
+          z.unknown().check(z.refine((where) => isShallow(where), { error: "nests too deep", abort: true })),
+          Filter,
+        ),
+      ),
+      "Only events that match are counted.",
+    ),
     compare: described(z.optional(z.enum(["previous", "year"])), "Also for the period before, or a year before."),
     limit: described(
       z._default(z.int().check(z.gte(1), z.lte(MOST_KEYS)), 100),
@@ -55,7 +66,6 @@ export const Query = z
       path: ["to"],
       error: `may be ${MOST_DAYS} days after from`,
     }),
-    z.refine(({ where }) => isShallow(where), { path: ["where"], error: "nests too deep" }),
   )
 export type QueryInput = z.input<typeof Query>
 
@@ -72,4 +82,7 @@ export function questionOf(query: z.output<typeof Query>, today: string): Questi
 /** Whether a chart by the hour of that range would be too long. */
 export const tooManyHours = ({ grain, from, to }: Question) =>
   grain === "hour" && daysBetween(from, to) >= MOST_HOURLY_DAYS
+/** Whether the range is longer than one question may ask, now that its ends are known. */
+export const tooManyDays = ({ from, to }: Question) => daysBetween(from, to) >= MOST_DAYS
+export const mostDays = MOST_DAYS
 export const mostHourlyDays = MOST_HOURLY_DAYS

@@ -12,7 +12,14 @@ import {
   metricOf,
   type Quantile,
 } from "./catalogue.ts"
-import { type Dimension, type EventDimension, isLineDimension, NONE, sketchDimensions } from "./dimension.ts"
+import {
+  type Dimension,
+  type EventDimension,
+  eventDimensionNames,
+  isLineDimension,
+  NONE,
+  sketchDimensions,
+} from "./dimension.ts"
 import type { Comparison, Filter } from "./filter.ts"
 import type { Question } from "./query.ts"
 
@@ -67,13 +74,13 @@ async function measure(source: Source, question: Question): Promise<Result> {
   }
   const grid = await gridOf(frame, question.metric, question.by as Dimension)
   const rows = [...grid]
-    .filter(([, row]) => row.total !== undefined)
-    .sort(([a, x], [b, y]) => order(y.total!, x.total!) || (a < b ? -1 : 1))
+    .filter(([, row]) => row.total !== undefined || row.steps.some((step) => step !== undefined))
+    .sort(([a, x], [b, y]) => order(y.total ?? 0, x.total ?? 0) || (a < b ? -1 : 1))
     .slice(0, question.limit)
   const series = frame.buckets.flatMap(({ at }, i) =>
     rows.flatMap(([key, row]) => (row.steps[i] === undefined ? [] : [{ at, value: show(row.steps[i]), key }])),
   )
-  return { ...about, series, total, keys: rows.map(([key, row]) => ({ key, total: show(row.total) })) }
+  return { ...about, series, total, keys: rows.map(([key, row]) => ({ key, total: show(orZero(metric, row.total)) })) }
 }
 
 /** Where late events changed a step that had already said something. Sums only: what came late is kept for them. */
@@ -169,15 +176,10 @@ type Kept = { dimension: EventDimension; keys: Set<string> }
 
 /** A filter that a breakdown answers: one event dimension equal to a value, or to one of several. */
 export function keptBy(where: Filter | undefined): Kept | undefined {
-  if (!where || !("op" in where)) return undefined
+  if (!where || !("op" in where) || !(eventDimensionNames as string[]).includes(where.field)) return undefined
   const { field, op, value } = where as Comparison
   const values = op === "eq" ? [value] : op === "in" ? (value as unknown[]) : undefined
-  if (
-    !values ||
-    isLineDimension(field as Dimension) ||
-    !values.every((one) => typeof one === "string" && !Number.isFinite(Number(one)))
-  )
-    return undefined
+  if (!values || !values.every((one) => typeof one === "string" && !Number.isFinite(Number(one)))) return undefined
   return { dimension: field as EventDimension, keys: new Set(values as string[]) }
 }
 
@@ -210,13 +212,15 @@ async function sumsOf(frame: Frame, name: string, kind: BlockKind, kept: Kept | 
   return grid
 }
 
+const FIRST_DAY = "0000-01-01"
+
 /** The level at the end of each step: everything given up to then. */
 async function levels(frame: Frame, name: string, by: Dimension | undefined): Promise<Grid> {
   const changes: [key: string, stamp: string, amount: Amount][] = []
   const kind = by !== undefined ? blockKind("by", by) : frame.hourly ? "hours" : "days"
   const last = frame.hourly ? frame.question.to : monthOf(frame.question.to)
   const stamp = (sk: string, slot: number) => `${sk}-${String(slot).padStart(2, "0")}`
-  for (const { sk, block } of await frame.source.fragments(kind, "", last)) {
+  for (const { sk, block } of await frame.source.fragments(kind, FIRST_DAY.slice(0, last.length), last)) {
     for (const [key, cell] of block.get(name) ?? []) {
       for (let i = 0; i < cell.length; i += 2) {
         changes.push([key, stamp(sk, cell[i] as number), read(cell[i + 1] as number | string)])
@@ -268,7 +272,15 @@ async function withRest(
     whole.total,
     rows.map(({ total }) => total),
   )
-  if (rest.total !== undefined || rest.steps.some((step) => step !== undefined)) grid.set(NONE, rest)
+  if (rest.total === undefined && rest.steps.every((step) => step === undefined)) return grid
+  const named = grid.get(NONE)
+  const both = (a: Amount | undefined, b: Amount | undefined) => (b === undefined ? a : plus(a, b))
+  if (named)
+    grid.set(NONE, {
+      steps: rest.steps.map((step, i) => both(named.steps[i], step)),
+      total: both(named.total, rest.total),
+    })
+  else grid.set(NONE, rest)
   return grid
 }
 

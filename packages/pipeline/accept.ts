@@ -2,8 +2,9 @@ import { type Clock, DAY, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { sha256, shortHash } from "#core/hash.ts"
 import { packText, unpackText } from "#core/pack.ts"
-import type { Batch, Event, Rejection } from "#events/event.ts"
+import type { Batch, Event, Reason, Rejection } from "#events/event.ts"
 import { limits, toEvent } from "#events/message.ts"
+import { type Plan, planBreach } from "#events/plan.ts"
 import { type BatchHead, type BatchText, batchesOf, batchText } from "#store/journal.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
@@ -29,7 +30,14 @@ export type Accepted = { batchId: string; accepted: number; quarantined: number;
 /** Durably queues messages: resolves only when all of them are safe. */
 export type Enqueue = (messages: readonly string[]) => Promise<void>
 
-type Needs = { clock: Clock; nonce: () => string; table: Pick<Table, "put" | "get">; enqueue: Enqueue }
+type Needs = {
+  clock: Clock
+  nonce: () => string
+  table: Pick<Table, "put" | "get">
+  enqueue: Enqueue
+  /** What the tenant expects of its events; nothing if absent. */
+  trackingPlan?: (tenant: TenantId) => Promise<Plan | undefined>
+}
 
 /** Raw bytes of a part: it fits into a queue message and an entry even if nothing in it can be compressed. */
 const PART_BYTES = 256 * 1024
@@ -45,6 +53,7 @@ export async function accept(needs: Needs, request: Request): Promise<Accepted> 
     throw new Fault("payload_too_large", `a request may carry ${requestLimits.events} events`, { field: "batch" })
   }
   const receivedAt = await claimed(needs, request)
+  const plan = await needs.trackingPlan?.(request.tenant)
   let made = 0
   const seed = request.idempotencyKey ?? request.deliveryId
   const messageId = () =>
@@ -53,7 +62,7 @@ export async function accept(needs: Needs, request: Request): Promise<Accepted> 
   const lines: string[] = []
   const rejected: Rejection[] = []
   for (const [index, record] of records.entries()) {
-    const parsed = toEvent(record, { receivedAt, sentAt: request.sentAt, messageId })
+    const parsed = planned(plan, toEvent(record, { receivedAt, sentAt: request.sentAt, messageId }))
     const line = "code" in parsed ? "" : JSON.stringify(parsed)
     if ("code" in parsed) rejected.push({ index, ...parsed })
     else if (Buffer.byteLength(line) > limits.eventBytes) {
@@ -77,6 +86,14 @@ export async function accept(needs: Needs, request: Request): Promise<Accepted> 
     quarantined: events.filter(({ quarantine }) => quarantine).length,
     rejected,
   }
+}
+
+/** An event after the tracking plan: as it is, marked for quarantine, or refused. A broken schema is told first. */
+function planned(plan: Plan | undefined, parsed: Event | Reason): Event | Reason {
+  if (plan === undefined || "code" in parsed || parsed.quarantine) return parsed
+  const breach = planBreach(plan, parsed)
+  if (breach === undefined || breach.mode === "observe") return parsed
+  return breach.mode === "reject" ? breach.reason : { ...parsed, quarantine: breach.reason }
 }
 
 /** The id of the vendor, of the client, or of the messages themselves. */
@@ -103,10 +120,13 @@ async function claimed({ clock, table }: Needs, { tenant, idempotencyKey, record
       field: "Idempotency-Key",
     })
   }
-  const body = sha256(JSON.stringify(records))
+  const body = sha256(records.map(textOf).join("\n"))
   const key = keys.claim(tenant, idempotencyKey)
   const ttl = Math.ceil(now / SECOND) + (CLAIM_DAYS * DAY) / SECOND
-  if (await table.put({ ...key, body, at: now, ttl }, "absent")) return now
+  const mine = { ...key, body, at: now, ttl }
+  // An old claim may lie there for days before the table forgets it.
+  const expired = { attribute: "ttl", is: "<", value: Math.floor(now / SECOND), orAbsent: true } as const
+  if (await table.put(mine, expired)) return now
   const claim = await table.get(key)
   if (claim && claim.body !== body) {
     throw new Fault("idempotency_conflict", "this Idempotency-Key was used with another body; send a new key", {
@@ -114,6 +134,15 @@ async function claimed({ clock, table }: Needs, { tenant, idempotencyKey, record
     })
   }
   return Number(claim?.at ?? now)
+}
+
+/** A record as text; one that nests too deep for that is refused anyway. */
+function textOf(record: unknown): string {
+  try {
+    return JSON.stringify(record)
+  } catch {
+    return "(nests too deep)"
+  }
 }
 
 /** A batch as messages that each fit into the queue and into an entry; they are the same whenever the batch is. */

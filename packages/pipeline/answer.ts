@@ -4,7 +4,15 @@ import { addDays, zoneOf } from "#core/zone.ts"
 import { parseInstant } from "#events/message.ts"
 import type { Dimension } from "#metrics/dimension.ts"
 import { fieldsOf, matches } from "#metrics/filter.ts"
-import { mostHourlyDays, type Query, type Question, questionOf, tooManyHours } from "#metrics/query.ts"
+import {
+  mostDays,
+  mostHourlyDays,
+  type Query,
+  type Question,
+  questionOf,
+  tooManyDays,
+  tooManyHours,
+} from "#metrics/query.ts"
 import { answeredByViews, type Compared, parts, type Result, run } from "#metrics/run.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { ask, type Reading, type ReadNeeds, readMemory, recount } from "./reading.ts"
@@ -26,6 +34,9 @@ export function answer(needs: ReadNeeds, tenant: TenantId, query: z.output<typeo
   return ask(needs, tenant, async (now) => {
     const today = zoneOf(now.zone).place(needs.clock()).day
     const question = questionOf(query, today)
+    if (tooManyDays(question)) {
+      throw new Fault("invalid_request", `up to ${mostDays} days can be asked at once`, { field: "from" })
+    }
     if (tooManyHours(question)) {
       throw new Fault("invalid_request", `by the hour, up to ${mostHourlyDays} days can be asked at once`, {
         field: "to",

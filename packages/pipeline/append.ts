@@ -2,7 +2,7 @@ import type { Clock } from "#core/clock.ts"
 import type { Log } from "#core/log.ts"
 import type { Batch } from "#events/event.ts"
 import { append, type BatchText } from "#store/journal.ts"
-import type { TenantId } from "#store/keys.ts"
+import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { fromMessage } from "./accept.ts"
 
@@ -39,6 +39,7 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
   const appendTenant = async ([tenant, carried]: [TenantId, Carried[]]) => {
     for (const group of groupsOf(carried)) {
       try {
+        if (!(await needs.table.get(keys.settings(tenant)))) throw new Error("there is no such tenant")
         const { events } = await append(needs, tenant, group)
         for (const { index } of group) outcomes[index] = "done"
         const before = events - group.reduce((sum, one) => sum + one.events, 0)

@@ -21,7 +21,7 @@ export type Polled = {
 }
 
 export type PollNeeds = AcceptNeeds &
-  Pick<ReadNeeds, "tails"> & {
+  ReadNeeds & {
     fetch: typeof fetch
     sleep: (ms: number) => Promise<unknown>
     /** Asked before each page. */

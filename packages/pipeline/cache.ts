@@ -87,12 +87,6 @@ export function keptInProcess(clock: Clock, maxSize = MOST_BYTES): Kept {
   }
 }
 
-/** Kept elsewhere, behind a guard that knows how long one may wait and when it is not worth asking. */
-export const keptWithin = (kept: Kept, guard: { run<T>(work: () => Promise<T>): Promise<T> }): Kept => ({
-  get: (key) => guard.run(() => kept.get(key)),
-  put: (key, value, ttlMs) => guard.run(() => kept.put(key, value, ttlMs)),
-})
-
 /** Changes whenever the same journal gives other answers than before: a corrected metric, another form. */
 const FORM = 1
 

@@ -1,5 +1,5 @@
 import { MINUTE, SECOND } from "#core/clock.ts"
-import { type Decimal, decimal, ofCount, over, toText } from "#core/decimal.ts"
+import { type Decimal, decimal, fromText, ofCount, over, toText } from "#core/decimal.ts"
 import type { Event, JsonObject } from "#events/event.ts"
 import type { Dims } from "#metrics/dimension.ts"
 import type { Entities, EntityName } from "#metrics/entity.ts"
@@ -82,7 +82,7 @@ export const newCustomer = (id: string, ordinal: number): Customer => ({
   id,
   ordinal,
   firstSeen: Number.POSITIVE_INFINITY,
-  lastSeen: 0,
+  lastSeen: Number.NEGATIVE_INFINITY,
   arrival: {},
   events: 0,
   traits: {},
@@ -169,9 +169,9 @@ export function absorb(into: Customer, from: Customer, give: Give) {
   into.refundedOrders += from.refundedOrders
   into.ticketsOpened += from.ticketsOpened
   into.ticketsResolved += from.ticketsResolved
-  into.revenue = plus(into.revenue, decimal(from.revenue)!)
-  into.refunds = plus(into.refunds, decimal(from.refunds)!)
-  into.units = plus(into.units, decimal(from.units)!)
+  into.revenue = plus(into.revenue, fromText(from.revenue))
+  into.refunds = plus(into.refunds, fromText(from.refunds))
+  into.units = plus(into.units, fromText(from.units))
   if (from.firstOrder !== undefined) into.firstOrder = Math.min(into.firstOrder ?? from.firstOrder, from.firstOrder)
   if (from.lastOrder !== undefined) into.lastOrder = Math.max(into.lastOrder ?? from.lastOrder, from.lastOrder)
   if (from.known) into.known = true
@@ -329,7 +329,7 @@ function giveMoves(turns: Turn[], sign: 1 | -1, give: Give) {
   let plan: string | undefined
   let mrr = 0n
   for (const { at: when, ended, plan: stated, mrr: price, dims } of turns) {
-    const next = { active: !ended, plan: stated ?? plan, mrr: ended ? 0n : price === undefined ? mrr : decimal(price)! }
+    const next = { active: !ended, plan: stated ?? plan, mrr: ended ? 0n : price === undefined ? mrr : fromText(price) }
     const within = (name: string | undefined) => (name === undefined ? dims : { ...dims, plan: name })
     if (active && next.active && next.plan === plan) {
       move({ at: when, active: 0, mrr: next.mrr - mrr }, within(plan))
@@ -372,7 +372,7 @@ function giveResolution(ticket: Ticket | undefined, sign: 1 | -1, give: Give) {
   if (ticket?.resolved === undefined) return
   const seconds =
     ticket.stated !== undefined
-      ? decimal(ticket.stated)!
+      ? fromText(ticket.stated)
       : ticket.opened === undefined
         ? undefined
         : over(ofCount(Math.max(0, ticket.resolved - ticket.opened)), ofCount(SECOND), 3)
@@ -381,4 +381,4 @@ function giveResolution(ticket: Ticket | undefined, sign: 1 | -1, give: Give) {
   give("resolution", sign === 1 ? undefined : value, sign === 1 ? value : undefined, ticket.resolved, ticket.dims ?? {})
 }
 
-const plus = (text: string, amount: Decimal) => toText(decimal(text)! + amount)
+const plus = (text: string, amount: Decimal) => toText(fromText(text) + amount)

@@ -70,14 +70,14 @@ export async function keepDelivery(
   })
 }
 
-/** A page of deliveries, the newest first; `after` is the last one of the page before. */
+/** A page of deliveries, the newest first; `since` when there can be any, `after` the last one of the page before. */
 export async function listDeliveries(
   { table }: Pick<Needs, "table">,
   { tenant, source }: Whose,
-  page: { now: number; after?: string; limit: number },
+  page: { now: number; since: number; after?: string; limit: number },
 ): Promise<{ deliveries: Kept[]; next?: string }> {
   const last = page.after === undefined ? undefined : placeOf({ tenant, source }, page.after)
-  const oldest = instant(page.now - KEPT_DAYS * DAY).slice(0, 10)
+  const oldest = instant(Math.max(page.since, page.now - KEPT_DAYS * DAY)).slice(0, 10)
   const found: Kept[] = []
   for (let at = last?.at ?? page.now; instant(at).slice(0, 10) >= oldest && found.length <= page.limit; at -= DAY) {
     const pk = keys.deliveries(tenant, source, instant(at).slice(0, 10))

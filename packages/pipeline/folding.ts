@@ -25,13 +25,14 @@ const MOST_EVENTS = 50_000
 
 /**
  * Folds what the journal holds beyond the views, commit by commit. "folded" when the views had to be changed,
- * "nothing" when they were up to date, "outrun" when another fold was faster (then it is its work to go on).
+ * "nothing" when they were up to date, "outrun" when another fold was faster (then it is its work to go on), "interrupted"
+ * when `goOn` said so after a commit: the rest is for the next.
  */
 export async function foldTenant(
   needs: FoldNeeds,
   tenant: TenantId,
-  options: { generation?: number; to?: number; onProgress?: (position: number) => void } = {},
-): Promise<"folded" | "nothing" | "outrun"> {
+  options: { generation?: number; to?: number; onProgress?: (position: number) => void; goOn?: () => boolean } = {},
+): Promise<"folded" | "nothing" | "outrun" | "interrupted"> {
   let outcome: "folded" | "nothing" = "nothing"
   for (;;) {
     const snapshot = await unmoved(() => openSnapshot(needs, tenant, options.generation))
@@ -56,6 +57,7 @@ export async function foldTenant(
     outcome = "folded"
     options.onProgress?.(memory.position)
     if (!step.more) return outcome
+    if (options.goOn?.() === false) return "interrupted"
   }
 }
 

@@ -12,10 +12,16 @@ type Needs = { table: Table; clock: Clock }
 const LAG_DELIVERIES = 50
 
 /** How a source is doing: what came last, what became of its records in the last 24 hours, and how late it tells. */
-export async function healthOf(needs: Needs, reading: Reading, tenant: TenantId, source: string) {
+export async function healthOf(
+  needs: Needs,
+  reading: Reading,
+  tenant: TenantId,
+  { id: source, createdAt }: { id: string; createdAt: string },
+) {
   const now = needs.clock()
+  const page = { now, since: Date.parse(createdAt), limit: LAG_DELIVERIES }
   const [{ deliveries }, refusals, records] = await Promise.all([
-    listDeliveries(needs, { tenant, source }, { now, limit: LAG_DELIVERIES }),
+    listDeliveries(needs, { tenant, source }, page),
     refusalsOf(needs, tenant, source),
     recordsOf(reading, source, now),
   ])
@@ -44,7 +50,9 @@ async function recordsOf(reading: Reading, source: string, now: number) {
 /** The median time from when something happened to when it was told, over the last deliveries. */
 function lagOf(deliveries: readonly { receivedAt: string; happenedAt?: string }[]) {
   const lags = deliveries
-    .flatMap(({ receivedAt, happenedAt }) => (happenedAt === undefined ? [] : [Date.parse(receivedAt) - Date.parse(happenedAt)]))
+    .flatMap(({ receivedAt, happenedAt }) =>
+      happenedAt === undefined ? [] : [Date.parse(receivedAt) - Date.parse(happenedAt)],
+    )
     .sort((a, b) => a - b)
   const median = lags[lags.length >> 1]
   return median === undefined ? {} : { lagSeconds: Math.max(0, median) / SECOND }

@@ -1,5 +1,5 @@
 import { instant } from "#core/clock.ts"
-import { decimal, toText } from "#core/decimal.ts"
+import { fromText, toText } from "#core/decimal.ts"
 import type { Batch, Event } from "#events/event.ts"
 import { entriesAt } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
@@ -24,7 +24,7 @@ export function profileOf(customer: Customer, currency: string) {
     revenue: money(revenue),
     refundedOrders: customer.refundedOrders,
     refunds: money(refunds),
-    netRevenue: toText(decimal(revenue)! - decimal(refunds)!, 2),
+    netRevenue: toText(fromText(revenue) - fromText(refunds), 2),
     currency,
     firstOrder: customer.firstOrder === undefined ? null : instant(customer.firstOrder),
     lastOrder: customer.lastOrder === undefined ? null : instant(customer.lastOrder),
@@ -53,7 +53,7 @@ export function profileOf(customer: Customer, currency: string) {
   }
 }
 
-const money = (text: string) => toText(decimal(text)!, 2)
+const money = (text: string) => toText(fromText(text), 2)
 
 export type TimelinePage = { events: (Event & { source: string })[]; next?: string }
 /** Where a page ended: so many events of the entry at that position were shown. */

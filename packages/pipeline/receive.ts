@@ -1,4 +1,4 @@
-import { type Clock, instant } from "#core/clock.ts"
+import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import { slices } from "#core/parallel.ts"
@@ -7,7 +7,7 @@ import type { Answer, Delivery, FetchText, Secrets, Vendor, Verdict } from "#sou
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import type { Vault } from "#store/vault.ts"
-import { accept, type Enqueue, requestLimits } from "./accept.ts"
+import { accept, requestLimits } from "./accept.ts"
 import { keepDelivery, type Reading } from "./deliveries.ts"
 
 /** A source, as a delivery meets it. */
@@ -23,8 +23,8 @@ export type Received =
 type HandedOn = { outcome: Reading["outcome"]; messages: number; problem?: string } & Taken
 type Taken = { accepted: number; quarantined: number; rejected: number }
 
-export type AcceptNeeds = { table: Table; clock: Clock; nonce: () => string; enqueue: Enqueue }
-export type ReceiveNeeds = AcceptNeeds & { vault: Vault; fetchText: FetchText }
+export type AcceptNeeds = Parameters<typeof accept>[0]
+export type ReceiveNeeds = AcceptNeeds & { table: Table; vault: Vault; fetchText: FetchText }
 
 /** Marks a delivery that only tries the door out: it goes all the way, but counts as nothing but a trial. */
 export const TRIAL_HEADER = "x-octant-trial"
@@ -49,11 +49,7 @@ export async function receive(needs: ReceiveNeeds, hook: Hook, delivery: Deliver
 }
 
 /** The same once more for a delivery that was kept: what was counted before counts nothing now. */
-export function replayDelivery(
-  needs: AcceptNeeds,
-  hook: Omit<Hook, "secrets">,
-  delivery: Delivery,
-): Promise<HandedOn> {
+export function replayDelivery(needs: AcceptNeeds, hook: Omit<Hook, "secrets">, delivery: Delivery): Promise<HandedOn> {
   const said = understood(hook.vendor, delivery)
   if ("answer" in said) throw new Error("a handshake was kept")
   // Dated as it was then, so that what has no time of its own is found to have been counted.

@@ -33,10 +33,7 @@ export type RefusalTrace = ReturnType<typeof refusalTrace>
 export async function refusalsOf({ table, clock }: Needs, tenant: TenantId, source: string) {
   const pk = keys.refusals(tenant, source)
   const from = hourOf(clock() - DAY + HOUR)
-  const [recent, [last]] = await Promise.all([
-    table.query(pk, { from }),
-    table.query(pk, { reverse: true, limit: 1 }),
-  ])
+  const [recent, [last]] = await Promise.all([table.query(pk, { from }), table.query(pk, { reverse: true, limit: 1 })])
   return {
     refused: recent.reduce((sum, { refused }) => sum + Number(refused), 0),
     ...(last?.at === undefined ? {} : { lastRefusal: { at: String(last.at), code: String(last.code) } }),

@@ -3,7 +3,7 @@ import { dimensionNames, sketchDimensions } from "#metrics/dimension.ts"
 import { journalHead } from "#store/journal.ts"
 import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import { beginGeneration, readHead, switchGeneration } from "#store/views.ts"
+import { beginGeneration, readHead, switchGeneration, unreadGenerations } from "#store/views.ts"
 import { type FoldNeeds, foldTenant, setKinds } from "./folding.ts"
 
 type Settings = { zone: string; currency: string }
@@ -25,10 +25,10 @@ export async function replay(
   const goal = (await journalHead(needs, tenant)).position
   await foldTenant(needs, tenant, { generation, onProgress: (position) => options.onProgress?.(position, goal) })
   const built = (await readHead(needs, tenant, generation))!
-  if (!(await switchGeneration(needs, tenant, current.generation, generation))) {
+  if (!(await switchGeneration(needs, tenant, current.generation, generation, needs.clock()))) {
     throw new Error("another replay was faster; its views are the current ones")
   }
-  await dropGeneration(needs, tenant, current.generation)
+  await needs.table.set(keys.settings(tenant), { timeZone: settings.zone, currency: settings.currency })
   return { generation, position: built.position }
 }
 
@@ -51,6 +51,12 @@ export const blockKinds: BlockKind[] = [
   ...["", ...sketchDimensions].map((dimension) => blockKind("sketch", dimension)),
   ...setKinds,
 ]
+
+/** Deletes views that a replay has replaced, when their last reader has gone. */
+export async function dropOldViews(needs: Pick<FoldNeeds, "table" | "clock">, tenant: TenantId) {
+  for (const generation of await unreadGenerations(needs, tenant, needs.clock()))
+    await dropGeneration(needs, tenant, generation)
+}
 
 async function dropGeneration({ table }: { table: Table }, tenant: TenantId, generation: number) {
   const partitions = [

@@ -62,9 +62,9 @@ beforeEach(() => {
 
 test("a call is one signed request of the AWS JSON protocol, and its answer is the JSON", async () => {
   script.push(well)
-  expect(await get({ credentials: () => ({ accessKeyId: "AKID", secretAccessKey: "s", sessionToken: "token" }) })).toEqual(
-    { Item: { pk: { S: "a" } } },
-  )
+  expect(
+    await get({ credentials: () => ({ accessKeyId: "AKID", secretAccessKey: "s", sessionToken: "token" }) }),
+  ).toEqual({ Item: { pk: { S: "a" } } })
   const [{ headers, body }] = received as [(typeof received)[0]]
   expect(body).toBe('{"TableName":"t"}')
   expect(headers).toMatchObject({

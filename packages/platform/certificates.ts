@@ -21,7 +21,10 @@ export function certificateFetcher({ fetch, clock }: { fetch: typeof globalThis.
       if (answer.status !== 200) throw new Error(`the answer was ${answer.status}`)
       return await textOf(answer)
     } catch (cause) {
-      throw new Fault("unavailable", "the vendor's signing certificate cannot be fetched now", { retryAfter: 10, cause })
+      throw new Fault("unavailable", "the vendor's signing certificate cannot be fetched now", {
+        retryAfter: 10,
+        cause,
+      })
     }
   }
 

@@ -31,5 +31,7 @@ test("what is malformed is shown with an example, and its value is not", () => {
     "OCTANT_FOLD_QUEUE_URL: Invalid URL; for example https://sqs.eu-central-1.amazonaws.com/123456789012/fold.fifo",
   )
   const fault = () => readConfig({ ...environment, AWS_SECRET_ACCESS_KEY: "" })
-  expect(fault).toThrow("AWS_SECRET_ACCESS_KEY: Too small: expected string to have >=1 characters; for example (secret)")
+  expect(fault).toThrow(
+    "AWS_SECRET_ACCESS_KEY: Too small: expected string to have >=1 characters; for example (secret)",
+  )
 })

@@ -19,6 +19,15 @@ const Environment = z.object({
     .check(z.describe("arn:aws:kms:eu-central-1:123456789012:key/1234abcd")),
   /** Where vendors send their webhooks to, as they see it. */
   OCTANT_HOOKS_URL: z.optional(z.url()).check(z.describe("https://in.octant.example")),
+  OCTANT_APPEND_DEAD_QUEUE_URL: z.optional(z.url()),
+  OCTANT_FOLD_DEAD_QUEUE_URL: z.optional(z.url()),
+  /** Upstash's REST protocol; without it limits and answers are kept in each process. */
+  OCTANT_REDIS_URL: z.optional(z.url()).check(z.describe("https://eu1-tidy-crab-1.upstash.io")),
+  OCTANT_REDIS_TOKEN: z.optional(z.string().check(z.minLength(1))).check(z.describe("(secret)")),
+  /** For health and metrics; without it they are shut. */
+  OCTANT_OPERATOR_TOKEN: z.optional(z.string().check(z.minLength(24))).check(z.describe("(24 characters or more)")),
+  /** The header in which the proxy in front of us says who has called. */
+  OCTANT_ADDRESS_HEADER: z.optional(z.string()).check(z.describe("cloudfront-viewer-address")),
 })
 export type Config = z.output<typeof Environment>
 

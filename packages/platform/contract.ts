@@ -193,7 +193,9 @@ export function tableContract(name: string, makeTable: (meter: Meter) => Promise
       const keys = Array.from({ length: 230 }, (_, i) => ({ pk, sk: `k${i}` }))
       const large = keys.slice(0, 45)
       const body = Buffer.alloc(390 * KB, "x")
-      await Promise.all(keys.slice(0, 180).map((key, i) => table.put({ ...key, ...(i < large.length ? { body } : {}) })))
+      await Promise.all(
+        keys.slice(0, 180).map((key, i) => table.put({ ...key, ...(i < large.length ? { body } : {}) })),
+      )
       const found = await table.getMany(keys)
       expect(keysOf(found).sort()).toEqual(
         keys

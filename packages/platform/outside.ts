@@ -1,4 +1,4 @@
-import { guard, type Guard, type GuardNeeds, type GuardOptions, OutsideError, retryBudget } from "./guard.ts"
+import { type Guard, type GuardNeeds, type GuardOptions, guard, OutsideError, retryBudget } from "./guard.ts"
 
 export type OutsideAnswer = { status: number; headers: Headers; body: Uint8Array; text(): string; json(): unknown }
 /** Like `fetch`, for vendors' APIs; `repeatable` says that a second attempt does no harm (GET, HEAD, PUT and DELETE are so). */

@@ -5,30 +5,34 @@ import { backpoll } from "#pipeline/backpoll.ts"
 import { newTails } from "#pipeline/reading.ts"
 import type { Runtime } from "./runtime.ts"
 
+type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "enqueue" | "trackingPlan" | "vault" | "fetch"> & {
+  sleep: (ms: number, value?: undefined, options?: { signal?: AbortSignal }) => Promise<unknown>
+}
+
 const SOURCES_AT_ONCE = 8
 /** A poll that has not caught up by then goes on at the next tick. */
 const POLL_MS = 4 * MINUTE
 
 /** Asks the vendors of all sources that can be asked for what no webhook brought; each source fails alone. */
-export const pollWorker = (
-  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "enqueue" | "vault" | "fetch" | "sleep">,
-  options: { stop?: AbortSignal } = {},
-) => {
+export const pollWorker = (runtime: Needs, options: { stop?: AbortSignal } = {}) => {
   const tails = newTails()
+  const { stop } = options
+  // Whoever waits for a vendor's pace when everything ends is woken.
+  const sleep = (ms: number) =>
+    stop ? runtime.sleep(ms, undefined, { signal: stop }).catch(() => {}) : runtime.sleep(ms)
   return async () => {
     const until = runtime.clock() + POLL_MS
-    const isOver = () => runtime.clock() >= until || options.stop?.aborted === true
-    const one = async (id: string) => {
+    const isOver = () => runtime.clock() >= until || stop?.aborted === true
+    const one = async (source: string) => {
       try {
-        const claim = isOver() ? undefined : await claimPoll(runtime, id)
+        const claim = isOver() ? undefined : await claimPoll(runtime, source)
         if (!claim) return
-        const outcome = await backpoll({ ...runtime, tails, isOver }, claim.polled, claim.save)
-        await claim.settle(outcome)
-        const { tenant, source } = claim.polled
-        const code = outcome.fault && { code: outcome.fault.code }
-        runtime.log("poll", { tenant, source, outcome: outcome.outcome, count: outcome.filled, ...code })
+        const { outcome, filled, fault } = await claim.settle(
+          await backpoll({ ...runtime, sleep, tails, isOver }, claim.polled, claim.save),
+        )
+        runtime.log("poll", { tenant: claim.polled.tenant, source, outcome, count: filled, code: fault?.code })
       } catch (error) {
-        runtime.log("poll.failed", { source: id, code: (error as Error).name, stack: (error as Error).stack })
+        runtime.log("poll.failed", { source, code: (error as Error).name, stack: (error as Error).stack })
       }
     }
     await inFlight(await listPolled(runtime), SOURCES_AT_ONCE, one)

@@ -2,41 +2,49 @@ import { type Windows, windowsInProcess, windowsWithin } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Figures } from "#core/figures.ts"
 import type { Log } from "#core/log.ts"
-import type { Kept } from "#pipeline/cache.ts"
 import type { Config } from "./config.ts"
 import type { GuardNeeds } from "./guard.ts"
 import type { Shared } from "./upstash.ts"
 
-/** Redis where one is configured. Its client is loaded by the first who needs it. */
-export type Redis = () => Promise<Shared>
+/** Redis where one is configured. Its client is as large as collect itself, so it is loaded when first needed. */
+export type Redis = { load(): Promise<Shared>; loaded(): Shared | undefined }
 
 export function redisOf(config: Config, needs: GuardNeeds): Redis | undefined {
   const { OCTANT_REDIS_URL: url, OCTANT_REDIS_TOKEN: token } = config
   if (url === undefined || token === undefined) return undefined
   let loading: Promise<Shared> | undefined
-  return () => {
-    loading ??= import("./upstash.ts").then(({ upstash }) => upstash(needs, { url, token }))
-    return loading
+  let loaded: Shared | undefined
+  const load = async () => {
+    const { upstash } = await import("./upstash.ts")
+    loaded = upstash(needs, { url, token })
+    return loaded
+  }
+  return {
+    loaded: () => loaded,
+    load: () => {
+      loading ??= load()
+      return loading
+    },
   }
 }
 
 type Needs = { clock: Clock; log: Log; figures: Figures; redis: Redis | undefined }
 
-/** Limits are counted in Redis, and in this process where there is none or while it is away: the doors stay open. */
+/**
+ * Limits are counted in Redis, and in this process where there is none or while it is away: the doors stay open. No
+ * request waits for the client to be loaded: until then a cold function counts for itself.
+ */
 export function windowsFor({ clock, log, figures, redis }: Needs): Windows {
   const own = windowsInProcess(clock)
   if (!redis) return own
-  return windowsWithin(async (windows) => (await redis()).windows(windows), own, (away) => {
+  const shared: Windows = (windows) => {
+    const there = redis.loaded()
+    if (there) return there.windows(windows)
+    redis.load().catch((error: Error) => log("redis.failed", { code: error.name, stack: error.stack }))
+    return own(windows)
+  }
+  return windowsWithin(shared, own, (away) => {
     figures.gauge("octant_redis_away", {}, Number(away))
     log(away ? "limits.alone" : "limits.shared", { outcome: away ? "redis is away" : "redis is back" })
   })
 }
-
-/** Where answers are kept: in Redis for all, or for this process. */
-export const answersFor = (redis: Redis | undefined, own: () => Kept): Kept =>
-  redis
-    ? {
-        get: async (key) => (await redis()).answers.get(key),
-        put: async (key, value, ttlMs) => (await redis()).answers.put(key, value, ttlMs),
-      }
-    : own()

@@ -1,15 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { authenticator } from "#access/key.ts"
+import { limiterOf } from "#access/limit.ts"
+import { planReader } from "#access/plans.ts"
+import { trackingPlanReader } from "#access/tracking.ts"
 import { type Clock, instant, systemClock } from "#core/clock.ts"
+import { newFigures } from "#core/figures.ts"
 import { jsonLog, type Log } from "#core/log.ts"
 import { randomText, systemRandom } from "#core/random.ts"
 import type { Meter } from "#store/table.ts"
 import type { Vault } from "#store/vault.ts"
 import { type AwsOptions, awsClient } from "./aws.ts"
-import type { Config } from "./config.ts"
 import { certificateFetcher } from "./certificates.ts"
+import type { Config } from "./config.ts"
 import { dynamoTable } from "./dynamodb.ts"
+import { metered, timed } from "./figures.ts"
 import { foldRequester, sender } from "./queue.ts"
+import { redisOf, windowsFor } from "./redis.ts"
 import { kmsVault, noVault } from "./vault.ts"
 
 const NONCE_LENGTH = 20
@@ -44,9 +50,17 @@ export function runtimeOf(config: Config, options: Options = {}) {
     random: Math.random,
     sleep,
   }
-  const call = awsClient(aws)
-  const table = dynamoTable({ call, table: config.OCTANT_TABLE, ...(options.meter ? { meter: options.meter } : {}) })
   const clock = options.clock ?? systemClock
+  const figures = newFigures()
+  const call = timed(awsClient(aws), clock, figures)
+  const table = dynamoTable({ call, table: config.OCTANT_TABLE, meter: metered(figures, options.meter) })
+  const log =
+    options.log ??
+    jsonLog(
+      (line) => process.stdout.write(line),
+      () => instant(clock()),
+    )
+  const redis = redisOf(config, { clock, random: Math.random, sleep })
   const fetch = options.fetch ?? globalThis.fetch
   return {
     aws,
@@ -61,18 +75,27 @@ export function runtimeOf(config: Config, options: Options = {}) {
     hooksUrl: options.hooksUrl ?? (() => wanted(config, "OCTANT_HOOKS_URL")),
     loopback: options.loopback === true,
     nonce: () => randomText(systemRandom, NONCE_LENGTH),
-    log:
-      options.log ??
-      jsonLog(
-        (line) => process.stdout.write(line),
-        () => instant(clock()),
-      ),
+    log,
+    figures,
+    redis,
+    limiter: limiterOf({ windows: windowsFor({ clock, log, figures, redis }), clock }),
+    planOf: planReader({ table, clock }),
+    addressHeader: config.OCTANT_ADDRESS_HEADER,
+    operatorToken: config.OCTANT_OPERATOR_TOKEN,
+    queues: queuesOf(config),
     authenticate: authenticator({ table, clock }),
+    trackingPlan: trackingPlanReader({ table, clock }),
     enqueue: sender(call, config.OCTANT_APPEND_QUEUE_URL),
     requestFold: foldRequester(call, config.OCTANT_FOLD_QUEUE_URL),
   }
 }
 export type Runtime = ReturnType<typeof runtimeOf>
+
+/** What there is to be looked at, with where a message goes that nobody could take. */
+const queuesOf = (config: Config) => ({
+  append: { url: config.OCTANT_APPEND_QUEUE_URL, dead: config.OCTANT_APPEND_DEAD_QUEUE_URL },
+  fold: { url: config.OCTANT_FOLD_QUEUE_URL, dead: config.OCTANT_FOLD_DEAD_QUEUE_URL },
+})
 
 function vaultOf(config: Config, needs: Parameters<typeof kmsVault>[0]): Vault {
   const key = config.OCTANT_KMS_KEY_ID

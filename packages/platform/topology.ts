@@ -32,12 +32,15 @@ export const functions = {
   append: { handler: "functions/append.handler", timeoutSeconds: 60, memoryMb: 1024, queue: "append" },
   fold: { handler: "functions/fold.handler", timeoutSeconds: 900, memoryMb: 2048, queue: "fold" },
   close: { handler: "functions/close.handler", timeoutSeconds: 300, memoryMb: 512 },
+  check: { handler: "functions/check.handler", timeoutSeconds: 300, memoryMb: 1024 },
   poll: { handler: "functions/poll.handler", timeoutSeconds: 300, memoryMb: 1024 },
 } as const
 
 export const schedules = {
   /** Folds what the day has left behind, so that the tail of a small tenant stays short. */
   close: { function: "close", everyMs: 15 * MINUTE },
+  /** Measures the quality of what came, opens and closes alerts. */
+  check: { function: "check", everyMs: 5 * MINUTE },
   /** Asks vendors for what no webhook brought. */
   poll: { function: "poll", everyMs: 5 * MINUTE },
 } as const

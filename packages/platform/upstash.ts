@@ -2,8 +2,9 @@ import { Ratelimit } from "@upstash/ratelimit"
 import { Redis } from "@upstash/redis"
 import type { Window, Windows } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
-import { type Kept, keptWithin } from "#pipeline/cache.ts"
+import type { Kept } from "#pipeline/cache.ts"
 import { type Guard, type GuardNeeds, guard } from "./guard.ts"
+import { keptWithin } from "./kept.ts"
 
 /** The shared Redis, as far as we use it. Every call rejects when there is no answer in time; none is retried. */
 export type Shared = {
@@ -22,7 +23,12 @@ const PREFIX = "octant"
 /** Redis by Upstash's REST protocol. Loaded when it is first needed: it would double the collect function. */
 export function upstash(
   needs: GuardNeeds,
-  { url, token, limitsMs = LIMITS_MS, cacheMs = CACHE_MS }: { url: string; token: string; limitsMs?: number; cacheMs?: number },
+  {
+    url,
+    token,
+    limitsMs = LIMITS_MS,
+    cacheMs = CACHE_MS,
+  }: { url: string; token: string; limitsMs?: number; cacheMs?: number },
 ): Shared {
   const clientWithin = (timeoutMs: number) =>
     new Redis({
@@ -39,7 +45,9 @@ export function upstash(
     windows: windowsOf(needs.clock, clientWithin(limitsMs), guard(needs, { timeoutMs: limitsMs })),
     answers: keptWithin(answersOf(clientWithin(cacheMs)), guard(needs, { timeoutMs: cacheMs })),
     ping: async () => {
-      await guard(needs, { timeoutMs: PING_MS, failures: Number.MAX_SAFE_INTEGER }).run(() => clientWithin(PING_MS).ping())
+      await guard(needs, { timeoutMs: PING_MS, failures: Number.MAX_SAFE_INTEGER }).run(() =>
+        clientWithin(PING_MS).ping(),
+      )
     },
   }
 }

@@ -1,9 +1,13 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
 import { listTenants } from "#access/tenant.ts"
+import { MINUTE } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { foldTenant } from "#pipeline/folding.ts"
+import { check } from "#pipeline/quality/check.ts"
+import { newTails } from "#pipeline/reading.ts"
+import { dropOldViews } from "#pipeline/replay.ts"
 import { journalHead } from "#store/journal.ts"
 import { TenantId } from "#store/keys.ts"
 import { readHead } from "#store/views.ts"
@@ -33,17 +37,22 @@ export const appendWorker =
 
 const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
 
-/** Folds one tenant's journal into its views. */
+/** A fold that takes longer is handed on between two commits: well within the function's time-out. */
+const FOLD_BUDGET_MS = 10 * MINUTE
+
+/** Folds one tenant's journal into its views. One that is interrupted stays in the queue for the next worker. */
 export const foldWorker =
-  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log">) => async (event: QueueEvent) => {
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log">, isStopping = () => false) =>
+  async (event: QueueEvent) => {
     const done: boolean[] = []
     for (const { body } of event.Records) {
       try {
         const { tenant } = FoldRequest.parse(JSON.parse(body))
         const started = runtime.clock()
-        const outcome = await foldTenant(runtime, tenant)
+        const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
+        const outcome = await foldTenant(runtime, tenant, { goOn })
         runtime.log("fold", { tenant, outcome, ms: runtime.clock() - started })
-        done.push(true)
+        done.push(outcome !== "interrupted")
       } catch (error) {
         runtime.log("fold.failed", { code: (error as Error).name, stack: (error as Error).stack })
         done.push(false)
@@ -55,11 +64,34 @@ export const foldWorker =
 /** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
 export const closeWorker = (runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold">) => async () => {
   for (const tenant of await listTenants(runtime)) {
+    await dropOldViews(runtime, tenant)
     const [head, journal] = await Promise.all([readHead(runtime, tenant), journalHead(runtime, tenant)])
     if (!head || journal.position <= head.position) continue
     const zone = zoneOf(head.zone)
     const today = zone.place(runtime.clock()).day
     const foldedOn = head.at === undefined ? "" : zone.place(Date.parse(head.at)).day
     if (foldedOn < today || head.pending) await runtime.requestFold(tenant, `close-${today}-${head.version}`)
+  }
+}
+
+/** Checks the data of every tenant; one that cannot be checked does not keep the others from it. */
+export const checkWorker = (
+  runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold" | "trackingPlan">,
+  tails = newTails(),
+) => {
+  const needs = { ...runtime, tails }
+  return async () => {
+    for (const tenant of await listTenants(runtime)) {
+      const started = runtime.clock()
+      try {
+        const { outcome, opened, closed, failing } = await check(needs, tenant)
+        const ms = runtime.clock() - started
+        runtime.log("check", { tenant, outcome, count: failing, ms })
+        for (const { source, part } of opened) runtime.log("alert.opened", { tenant, source, outcome: part })
+        if (closed.length > 0) runtime.log("alert.closed", { tenant, count: closed.length })
+      } catch (error) {
+        runtime.log("check.failed", { tenant, code: (error as Error).name, stack: (error as Error).stack })
+      }
+    }
   }
 }

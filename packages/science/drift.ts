@@ -19,8 +19,9 @@ export function stabilityIndex(before: Counts, after: Counts): number {
 }
 
 function sharesOf(counts: Counts, bins: readonly string[]) {
-  const n = bins.reduce((sum, bin) => sum + (counts[bin] ?? 0), 0)
-  return bins.map((bin) => ((counts[bin] ?? 0) + SMOOTHING) / (n + SMOOTHING * bins.length))
+  const held = bins.map((bin) => (Object.hasOwn(counts, bin) ? counts[bin]! : 0))
+  const n = held.reduce((sum, count) => sum + count, 0)
+  return held.map((count) => (count + SMOOTHING) / (n + SMOOTHING * bins.length))
 }
 
 /**

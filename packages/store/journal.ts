@@ -128,6 +128,8 @@ export function batchesOf(text: string): Batch[] {
   const batches: Batch[] = []
   for (let i = 0; i < lines.length; ) {
     const { n, ...batch } = JSON.parse(lines[i]!) as Omit<Batch, "events"> & { n: number }
+    const head = [batch.id, batch.source, batch.receivedAt]
+    if (!head.every((part) => typeof part === "string")) throw new Error("a batch has no head")
     const events = lines.slice(i + 1, i + 1 + n).map((line) => JSON.parse(line) as Event)
     if (events.length !== n) throw new Error("a batch is cut off")
     batches.push({ ...batch, events })

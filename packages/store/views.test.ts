@@ -296,20 +296,23 @@ const name = fc
 
 test("whatever is committed under whatever names is read back", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.dictionary(name, json, { noNullPrototype: true }), { maxLength: 4 }), async (changes) => {
-      const { pk, needs, change, read } = await newViews()
-      const expected: Record<string, unknown> = {}
-      for (const [i, values] of changes.entries()) {
-        await change(i + 1, values)
-        Object.assign(expected, values)
-      }
-      expect(await read()).toEqual(expected)
-      const found = await getValues(
-        needs,
-        Object.keys(expected).map((sk) => ({ pk, sk })),
-      )
-      expect(Object.fromEntries(found.map(({ sk, value }) => [sk, value]))).toEqual(expected)
-    }),
+    fc.asyncProperty(
+      fc.array(fc.dictionary(name, json, { noNullPrototype: true }), { maxLength: 4 }),
+      async (changes) => {
+        const { pk, needs, change, read } = await newViews()
+        const expected: Record<string, unknown> = {}
+        for (const [i, values] of changes.entries()) {
+          await change(i + 1, values)
+          Object.assign(expected, values)
+        }
+        expect(await read()).toEqual(expected)
+        const found = await getValues(
+          needs,
+          Object.keys(expected).map((sk) => ({ pk, sk })),
+        )
+        expect(Object.fromEntries(found.map(({ sk, value }) => [sk, value]))).toEqual(expected)
+      },
+    ),
     { numRuns: 25 },
   )
 })

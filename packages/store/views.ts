@@ -1,4 +1,4 @@
-import { type Clock, DAY, SECOND } from "#core/clock.ts"
+import { type Clock, DAY, MINUTE, SECOND } from "#core/clock.ts"
 import { pack, unpack } from "#core/pack.ts"
 import { inFlight } from "#core/parallel.ts"
 import { keys, padded, type TenantId } from "./keys.ts"
@@ -29,6 +29,8 @@ type Pending = { to: number; attempt: string; parts: number; at: string; custome
 type Needs = { table: Table }
 const PART_BYTES = 350 * 1024
 const PUTS_IN_FLIGHT = 16
+/** No question takes longer. */
+const READ_MS = 10 * MINUTE
 
 /** The current generation's head, and any other's; `undefined` for a tenant without views. */
 export async function readHead({ table }: Needs, tenant: TenantId, generation?: number): Promise<Head | undefined> {
@@ -71,10 +73,29 @@ export function beginGeneration(
 }
 
 /** Makes a generation the one that is read; `false` if another than `before` is current. */
-export const switchGeneration = ({ table }: Needs, tenant: TenantId, before: number, generation: number) =>
+export const switchGeneration = (
+  { table }: Needs,
+  tenant: TenantId,
+  before: number,
+  generation: number,
+  switchedAt: number,
+) =>
   before === 0
-    ? table.put({ ...keys.currentViews(tenant), generation }, "absent")
-    : table.set(keys.currentViews(tenant), { generation }, { attribute: "generation", is: "=", value: before })
+    ? table.put({ ...keys.currentViews(tenant), generation, switchedAt }, "absent")
+    : table.set(
+        keys.currentViews(tenant),
+        { generation, switchedAt },
+        { attribute: "generation", is: "=", value: before },
+      )
+
+/** Generations before the current one, once nobody can be reading them any more. */
+export async function unreadGenerations({ table }: Needs, tenant: TenantId, now: number): Promise<number[]> {
+  const items = await table.query(keys.views(tenant))
+  const current = items.find(({ sk }) => sk === keys.currentViews(tenant).sk)
+  if (!current || now - Number(current.switchedAt) < READ_MS) return []
+  const generations = items.flatMap(({ sk }) => (sk.startsWith("head#") ? [Number(sk.slice("head#".length))] : []))
+  return generations.filter((generation) => generation < Number(current.generation))
+}
 
 /** What a fold changed: all of it, or nothing. `false` when another fold was faster: then nothing happened. */
 export async function commit(
@@ -197,7 +218,10 @@ export async function readValues(
   pk: string,
   range: { from?: string; to?: string } = {},
 ): Promise<Viewed[]> {
-  const items = await table.query(pk, { ...range, ...(range.to === undefined ? {} : { to: `${range.to}${PART}\uffff` }) })
+  const items = await table.query(pk, {
+    ...range,
+    ...(range.to === undefined ? {} : { to: `${range.to}${PART}\uffff` }),
+  })
   const values: Viewed[] = []
   for (let i = 0; i < items.length; i++) {
     const first = items[i]!

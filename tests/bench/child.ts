@@ -3,17 +3,16 @@ import { fileURLToPath } from "node:url"
 
 /** A server of a benchmark in a process of its own, so that its work is not the load generator's. */
 export type Child = {
+  pid: number
   /** What it said when it was ready. */
   ready: Record<string, string>
   ask<T>(question: string, about?: object): Promise<T>
-  /** Processor time it has used so far (not that of its own children), in milliseconds. */
-  cpuMs(): Promise<number>
   stop(): Promise<void>
 }
 
 export type Question = { id: number; question: string; about: object }
 export type Reply = { id: number; answer?: unknown; error?: string }
-export type Answers = Record<string, (about: never) => unknown>
+export type Answers = { [question: string]: (about: never) => unknown }
 
 /** Starts `serve.ts` in a role; resolves when it is ready. */
 export async function startChild(role: string, about: object = {}): Promise<Child> {
@@ -38,12 +37,12 @@ export async function startChild(role: string, about: object = {}): Promise<Chil
     return one.promise as Promise<T>
   }
   return {
+    pid: child.pid!,
     ready: await ask<Record<string, string>>("ready"),
     ask,
-    cpuMs: () => ask<number>("cpu"),
     stop: async () => {
       await ask("stop").catch(() => undefined)
-      child.disconnect()
+      if (child.connected) child.disconnect()
       await ended
     },
   }

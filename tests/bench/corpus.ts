@@ -10,7 +10,12 @@ import { address, uuid } from "#simulator/people.ts"
  */
 export type Corpus = { seed: number; events: number; customers: number; from: string; days: number }
 
-type Person = { userId: string; anonymousId: string; known: boolean; context: { ip: string; userAgent: string; location: { country: string } } }
+type Person = {
+  userId: string
+  anonymousId: string
+  known: boolean
+  context: { ip: string; userAgent: string; location: { country: string } }
+}
 
 /** The same people and goods whatever the seed: runs after each other meet customers that are known. */
 const POPULATION = 440
@@ -20,10 +25,30 @@ const REFERRED = 0.3
 /** Every so many events belong to the customers in turn, so that all of them are active. */
 const IN_TURN = 20
 
-const countryOf = lottery({ US: 30, GB: 14, DE: 11, FR: 8, NL: 6, ES: 5, IT: 5, SE: 4, PL: 4, GR: 3, CA: 3, AU: 3, JP: 2, BR: 2 })
+const countryOf = lottery({
+  US: 30,
+  GB: 14,
+  DE: 11,
+  FR: 8,
+  NL: 6,
+  ES: 5,
+  IT: 5,
+  SE: 4,
+  PL: 4,
+  GR: 3,
+  CA: 3,
+  AU: 3,
+  JP: 2,
+  BR: 2,
+})
 const kindOf = lottery({ page: 52, viewed: 24, added: 8, opened: 8, ordered: 5, identified: 3 })
 const categories = ["coffee", "tea", "cups", "kettles", "filters", "grinders"]
-const referrers = ["https://www.google.com/", "https://www.instagram.com/", "https://news.ycombinator.com/", "android-app://com.google.android.gm/"]
+const referrers = [
+  "https://www.google.com/",
+  "https://www.instagram.com/",
+  "https://news.ycombinator.com/",
+  "android-app://com.google.android.gm/",
+]
 
 /** The same corpus gives the same messages, byte for byte, in time order. */
 export function* corpus({ seed, events, customers, from, days }: Corpus): Generator<Message> {
@@ -62,29 +87,58 @@ export function* inBatches<T>(all: Iterable<T>, size: number): Generator<T[]> {
 
 type Product = ReturnType<typeof product>
 
-function message(next: Next, { userId, anonymousId, known, context: fixed }: Person, at: number, choose: () => Product): Message {
+function message(
+  next: Next,
+  { userId, anonymousId, known, context: fixed }: Person,
+  at: number,
+  choose: () => Product,
+): Message {
   const ids = known ? { userId, anonymousId } : { anonymousId }
   const base = { messageId: uuid(next), timestamp: instant(at), ...ids }
   const kind = kindOf(next)
   const chosen = choose()
   const path = kind === "page" && chance(next, 0.4) ? "/" : `/products/${chosen.product_id}`
   const context = { ...fixed, page: { path } }
-  const track = (event: string, properties: Message["properties"]): Message => ({ type: "track", ...base, event, properties, context })
+  const track = (event: string, properties: Message["properties"]): Message => ({
+    type: "track",
+    ...base,
+    event,
+    properties,
+    context,
+  })
   switch (kind) {
     case "page":
-      return { type: "page", ...base, name: path === "/" ? "Home" : chosen.name, context: { ...fixed, page: { path, ...(chance(next, REFERRED) ? { referrer: pick(next, referrers) } : {}) } } }
+      return {
+        type: "page",
+        ...base,
+        name: path === "/" ? "Home" : chosen.name,
+        context: { ...fixed, page: { path, ...(chance(next, REFERRED) ? { referrer: pick(next, referrers) } : {}) } },
+      }
     case "viewed":
       return track("Product Viewed", sold(chosen))
     case "added":
       return track("Product Added", { ...sold(chosen), quantity: between(next, 1, 3) })
     case "opened":
-      return track("Newsletter Opened", { campaign_id: `c-${between(next, 1, 40)}`, seconds: between(next, 1, 90), link: `${between(next, 0, 0xffffff).toString(16)}` })
+      return track("Newsletter Opened", {
+        campaign_id: `c-${between(next, 1, 40)}`,
+        seconds: between(next, 1, 90),
+        link: `${between(next, 0, 0xffffff).toString(16)}`,
+      })
     case "ordered": {
-      const products = Array.from({ length: between(next, 1, 2) }, () => ({ ...sold(choose()), quantity: between(next, 1, 3) }))
+      const products = Array.from({ length: between(next, 1, 2) }, () => ({
+        ...sold(choose()),
+        quantity: between(next, 1, 3),
+      }))
       return track("Order Completed", { order_id: `o-${between(next, 0, 0xffffffff).toString(16)}`, products })
     }
     case "identified":
-      return { type: "identify", ...base, ...(known ? {} : { userId }), traits: { email: `${userId}@example.com`, plan: pick(next, ["free", "plus"]) }, context }
+      return {
+        type: "identify",
+        ...base,
+        ...(known ? {} : { userId }),
+        traits: { email: `${userId}@example.com`, plan: pick(next, ["free", "plus"]) },
+        context,
+      }
   }
 }
 

@@ -1,12 +1,9 @@
-import { rmSync } from "node:fs"
 import { inFlight, slices } from "#core/parallel.ts"
 import { toEvent } from "#events/message.ts"
-import type { DevTenant } from "#local/home.ts"
 import { createTable } from "#local/table.ts"
-import { type AwsCall, awsClient } from "#platform/aws.ts"
+import type { AwsCall } from "#platform/aws.ts"
+import { startCluster } from "./cluster.ts"
 import { bodiesOf, corpus, lately } from "./corpus.ts"
-import { type Child, startChild } from "./child.ts"
-import { checkStored, sendAll } from "./load.ts"
 import { type Bench, perSecond, type Row, times } from "./report.ts"
 
 const CUSTOMERS = 5000
@@ -18,7 +15,8 @@ const WRITES_IN_FLIGHT = 8
 const RAW_TABLE = "raw"
 const AIM = 8
 
-type Round = { events: number; appended: number; folded: number; raw: number }
+/** Events a second. */
+type Round = { appended: number; folded: number; raw: number }
 
 /**
  * A full queue of accepted events, until all are in the journal and until all are in the views too, beside one item per
@@ -27,78 +25,61 @@ type Round = { events: number; appended: number; folded: number; raw: number }
 export const drain: Bench = async ({ quick, rounds, newFolder, say }) => {
   const events = quick ? 20_000 : 100_000
   const items = quick ? 5000 : 20_000
-  const dir = newFolder()
-  const stack = await startChild("stack", { dir, workers: false })
+  const cluster = await startCluster(newFolder())
   try {
-    const tenant = await stack.ask<DevTenant>("tenant", { id: "bench", name: "Bench" })
+    await createTable(cluster.runtime.call, RAW_TABLE)
     const found: Round[] = []
-    let stored = 0
     for (let round = 0; round <= rounds; round++) {
-      const warming = round === 0
-      const size = warming ? Math.ceil(events / 4) : events
-      const messages = [...corpus({ seed: 100 + round, events: size, customers: CUSTOMERS, from: lately(DAYS), days: DAYS })]
-      const first = await reopened(stack, { workers: false })
-      const { refused } = await sendAll(`${first.url}/v1/batch`, tenant.writeKey, bodiesOf(messages, EVENTS_A_REQUEST), CONNECTIONS)
-      if (refused > 0) throw new Error(`${refused} requests were refused`)
-      await stack.ask("close")
-      const { url, config } = await stack.ask<Opened>("open", { workers: true })
+      const people = { customers: CUSTOMERS, from: lately(DAYS), days: DAYS }
+      const messages = [...corpus({ seed: 100 + round, events, ...people })]
+      await cluster.send(bodiesOf(messages, EVENTS_A_REQUEST), CONNECTIONS)
       const begun = performance.now()
-      await stack.ask("appended")
+      await cluster.work()
+      await cluster.appended()
       const appended = (performance.now() - begun) / 1000
-      await stack.ask("folded", { tenant: tenant.id })
+      await cluster.folded()
       const folded = (performance.now() - begun) / 1000
-      stored += size
-      await checkStored(url, tenant.readKey, stored)
-      const raw = await writeRaw(config, messages.slice(0, items).map(asEvent))
-      if (warming) continue
-      found.push({ events: size, appended: size / appended, folded: size / folded, raw })
-      say(`drain: ${perSecond(size, appended)} appended, ${perSecond(size, folded)} folded, raw ${perSecond(raw, 1)}`)
+      await cluster.rest()
+      await cluster.check(events)
+      const raw = await writeRaw(cluster.runtime.call, messages.slice(0, items).map(asEvent))
+      if (round === 0) continue
+      found.push({ appended: events / appended, folded: events / folded, raw })
+      say(
+        `drain: ${perSecond(events, appended)} appended, ${perSecond(events, folded)} folded, raw ${perSecond(raw, 1)}`,
+      )
     }
     return rowsOf(found)
   } finally {
-    await stack.stop()
-    rmSync(dir, { recursive: true, force: true })
+    await cluster.stop()
   }
-}
-
-type Opened = { url: string; config: Record<string, string> }
-
-async function reopened(stack: Child, options: object) {
-  await stack.ask("close")
-  return stack.ask<Opened>("open", options)
 }
 
 const asEvent = (message: object) => JSON.stringify(toEvent(message, { receivedAt: Date.now(), messageId: () => "" }))
 
-/** Items a second, one event each, checked by the database's own count. */
-async function writeRaw(config: Record<string, string>, events: readonly string[]): Promise<number> {
-  const call = awsClient({
-    region: "us-east-1",
-    credentials: () => ({ accessKeyId: "local", secretAccessKey: "local" }),
-    endpoints: { dynamodb: config["AWS_ENDPOINT_URL_DYNAMODB"]! },
-    random: Math.random,
-    sleep: () => Promise.resolve(),
-  })
-  await createTable(call, RAW_TABLE)
-  const run = `${Date.now()}`
+/** Items a second, one event each; counted afterwards. */
+async function writeRaw(call: AwsCall, events: readonly string[]): Promise<number> {
+  const pk = `${Date.now()}`
   const requests = slices(events, ITEMS_AT_ONCE).map((slice, part) =>
-    slice.map((event, i) => ({ PutRequest: { Item: { pk: { S: run }, sk: { S: `${part}-${i}` }, event: { S: event } } } })),
+    slice.map((event, i) => ({
+      PutRequest: { Item: { pk: { S: pk }, sk: { S: `${part}-${i}` }, event: { S: event } } },
+    })),
   )
   const begun = performance.now()
   await inFlight(requests, WRITES_IN_FLIGHT, async (request) => {
     for (let left: unknown[] | undefined = request; left?.length; ) {
       const answer = await call("dynamodb", "BatchWriteItem", { RequestItems: { [RAW_TABLE]: left } })
-      left = (answer["UnprocessedItems"] as Record<string, unknown[]> | undefined)?.[RAW_TABLE]
+      left = (answer.UnprocessedItems as Record<string, unknown[]> | undefined)?.[RAW_TABLE]
     }
   })
   const seconds = (performance.now() - begun) / 1000
-  const there = await countOf(call, run)
+  const there = await countOf(call, pk)
   if (there !== events.length) throw new Error(`${events.length} items were written, ${there} are there`)
   return events.length / seconds
 }
 
 async function countOf(call: AwsCall, pk: string) {
-  let [count, start] = [0, undefined as unknown]
+  let count = 0
+  let start: unknown
   do {
     const page = await call("dynamodb", "Query", {
       TableName: RAW_TABLE,
@@ -107,8 +88,8 @@ async function countOf(call: AwsCall, pk: string) {
       ExpressionAttributeValues: { ":pk": { S: pk } },
       ...(start ? { ExclusiveStartKey: start } : {}),
     })
-    count += Number(page["Count"])
-    start = page["LastEvaluatedKey"]
+    count += Number(page.Count)
+    start = page.LastEvaluatedKey
   } while (start)
   return count
 }

@@ -1,5 +1,5 @@
-import { createTenant, Tenant } from "#access/tenant.ts"
 import { createKey } from "#access/key.ts"
+import { createTenant, Tenant } from "#access/tenant.ts"
 import { fakeClock, SECOND } from "#core/clock.ts"
 import { silent } from "#core/log.ts"
 import type { Message } from "#events/message.ts"
@@ -54,7 +54,12 @@ export type Flow = {
 }
 
 /** Takes messages through accept, append and fold one after the other, with a clock that goes with them. */
-export async function flow({ runtime }: Place, tenant: TenantId, messages: Iterable<Message>, options: Flow): Promise<number> {
+export async function flow(
+  { runtime }: Place,
+  tenant: TenantId,
+  messages: Iterable<Message>,
+  options: Flow,
+): Promise<number> {
   const clock = fakeClock("2020-01-01T00:00:00.000Z")
   const waiting: string[] = []
   let [sent, foldsWanted] = [0, 0]

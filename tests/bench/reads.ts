@@ -3,8 +3,8 @@ import { join } from "node:path"
 import { DAY, instant } from "#core/clock.ts"
 import { seededNumbers } from "#core/random.ts"
 import { addDays } from "#core/zone.ts"
-import { corpus } from "./corpus.ts"
 import { type Child, startChild } from "./child.ts"
+import { corpus } from "./corpus.ts"
 import { checkStored, get } from "./load.ts"
 import { flow, newTenant, type Place, startPlace } from "./place.ts"
 import { type Bench, inMs, quantile, type Row, times } from "./report.ts"
@@ -48,11 +48,15 @@ export const reads: Bench = async ({ quick, rounds, newFolder, say }) => {
     const small = await load(place, "small", few, CUSTOMERS, say)
     const large = await load(place, "large", many, CUSTOMERS, say)
     const crowd = await load(place, "crowd", quick ? 30_000 : 200_000, quick ? 10_000 : MANY_CUSTOMERS, say)
-    for (const one of [small, large, crowd]) await checkStored(door.ready["url"]!, one.tenant.readKey, one.size, FROM.slice(0, 10))
+    for (const one of [small, large, crowd])
+      await checkStored(door.ready.url!, one.tenant.readKey, one.size, FROM.slice(0, 10))
 
     const warm = await interleaved(door, [small, large], rounds * 7, false)
     const cold = await interleaved(door, [small, large], rounds * 3, true)
-    for (const name of names) say(`reads: ${name}: warm ${spread(warm.get(small)!, name)} and ${spread(warm.get(large)!, name)}, cold ${spread(cold.get(small)!, name)} and ${spread(cold.get(large)!, name)}`)
+    for (const name of names)
+      say(
+        `reads: ${name}: warm ${spread(warm.get(small)!, name)} and ${spread(warm.get(large)!, name)}, cold ${spread(cold.get(small)!, name)} and ${spread(cold.get(large)!, name)}`,
+      )
     return [
       ...judged("warm", warm, [small, large], AIM.warmMs),
       ...judged("cold", cold, [small, large], AIM.coldMs),
@@ -66,38 +70,63 @@ export const reads: Bench = async ({ quick, rounds, newFolder, say }) => {
 }
 
 /** Straight through accept, append and fold, then some more that is only appended. */
-async function load(place: Place, id: string, events: number, customers: number, say: (text: string) => void): Promise<Loaded> {
+async function load(
+  place: Place,
+  id: string,
+  events: number,
+  customers: number,
+  say: (text: string) => void,
+): Promise<Loaded> {
   const begun = performance.now()
   const tenant = await newTenant(place, id)
   const messages = [...corpus({ seed: 11, events: events + TAIL, customers, from: FROM, days: DAYS })]
   const options = { eventsARequest: 1000, messagesAtOnce: 10 }
-  const size = (await flow(place, tenant.id, messages.slice(0, events), { ...options, folds: true })) + (await flow(place, tenant.id, messages.slice(events), { ...options, folds: false }))
-  say(`reads: ${size.toLocaleString("en")} events of ${customers.toLocaleString("en")} customers loaded in ${((performance.now() - begun) / 1000).toFixed(0)} s`)
+  const size =
+    (await flow(place, tenant.id, messages.slice(0, events), { ...options, folds: true })) +
+    (await flow(place, tenant.id, messages.slice(events), { ...options, folds: false }))
+  say(
+    `reads: ${size.toLocaleString("en")} events of ${customers.toLocaleString("en")} customers loaded in ${((performance.now() - begun) / 1000).toFixed(0)} s`,
+  )
   return { tenant, size, customers }
 }
 
 /** Milliseconds of each question, in turn for each data set. */
 type Times = Map<string, number[]>
 
-async function interleaved(door: Child, sets: readonly Loaded[], repeats: number, cold: boolean): Promise<Map<Loaded, Times>> {
+async function interleaved(
+  door: Child,
+  sets: readonly Loaded[],
+  repeats: number,
+  cold: boolean,
+): Promise<Map<Loaded, Times>> {
   const found = new Map(sets.map((set) => [set, new Map(names.map((name) => [name, [] as number[]]))]))
   for (let repeat = -1; repeat < repeats; repeat++) {
     for (const name of names) {
       for (const set of sets) {
         if (cold) await door.ask("forget")
         const begun = performance.now()
-        await get(door.ready["url"]!, set.tenant.readKey, "/v1/query", dashboard[name])
-        if (repeat >= 0) found.get(set)!.get(name)!.push(performance.now() - begun)
+        await get(door.ready.url!, set.tenant.readKey, "/v1/query", dashboard[name])
+        if (repeat >= 0)
+          found
+            .get(set)!
+            .get(name)!
+            .push(performance.now() - begun)
       }
     }
   }
   return found
 }
 
-const spread = (found: Times, name: string) => `${inMs(quantile(found.get(name)!, 0.5))}/${inMs(quantile(found.get(name)!, 0.95))}`
+const spread = (found: Times, name: string) =>
+  `${inMs(quantile(found.get(name)!, 0.5))}/${inMs(quantile(found.get(name)!, 0.95))}`
 const allOf = (found: Times) => [...found.values()].flat()
 
-function judged(state: "warm" | "cold", found: Map<Loaded, Times>, [small, large]: readonly [Loaded, Loaded], aimMs: number): Row[] {
+function judged(
+  state: "warm" | "cold",
+  found: Map<Loaded, Times>,
+  [small, large]: readonly [Loaded, Loaded],
+  aimMs: number,
+): Row[] {
   const p = (set: Loaded, q: number) => quantile(allOf(found.get(set)!), q)
   /** The whole dashboard: the sum of its questions' medians. */
   const whole = (set: Loaded) => [...found.get(set)!.values()].reduce((sum, ms) => sum + quantile(ms, 0.5), 0)
@@ -127,14 +156,15 @@ function judged(state: "warm" | "cold", found: Map<Loaded, Times>, [small, large
 /** `GET /v1/customers/{id}` of customers drawn at random, not asked for before. */
 async function oneByOne(door: Child, { tenant, size, customers }: Loaded, count: number): Promise<Row> {
   const ids = new Set<string>()
-  for (const message of corpus({ seed: 11, events: size, customers, from: FROM, days: DAYS })) if (message.userId) ids.add(String(message.userId))
+  for (const message of corpus({ seed: 11, events: size, customers, from: FROM, days: DAYS }))
+    if (message.userId) ids.add(String(message.userId))
   const all = [...ids]
   const next = seededNumbers(5)
   const took: number[] = []
   for (let i = 0; i < count; i++) {
     const id = all[Math.floor(next() * all.length)]!
     const begun = performance.now()
-    const { customer } = await get<{ customer: { id: string } }>(door.ready["url"]!, tenant.readKey, `/v1/customers/${id}`)
+    const { customer } = await get<{ customer: { id: string } }>(door.ready.url!, tenant.readKey, `/v1/customers/${id}`)
     took.push(performance.now() - begun)
     if (customer.id !== id) throw new Error(`asked for the customer ${id}, got ${customer.id}`)
   }

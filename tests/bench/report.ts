@@ -28,7 +28,12 @@ export function quantile(values: readonly number[], q: number) {
 
 /** How many times a second this machine does one fixed thing, right now. */
 export function calibrate() {
-  const text = JSON.stringify({ id: "0f5c8b1e-7a56-4b8f-9d2e-3b7a1c9e4f60", type: "track", at: "2026-11-20T12:00:00.000Z", properties: { price: "12.50", quantity: 2 } })
+  const text = JSON.stringify({
+    id: "0f5c8b1e-7a56-4b8f-9d2e-3b7a1c9e4f60",
+    type: "track",
+    at: "2026-11-20T12:00:00.000Z",
+    properties: { price: "12.50", quantity: 2 },
+  })
   const rounds: number[] = []
   for (let round = 0; round < 7; round++) {
     const begun = performance.now()
@@ -50,5 +55,12 @@ export function table(rows: readonly Row[]): string {
     ok === undefined ? "" : ok ? "PASS" : "MISS",
   ])
   const widths = heads.map((head, i) => Math.max(head.length, ...cells.map((row) => row[i]!.length)))
-  return [heads, ...cells].map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n")
+  return [heads, ...cells]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n")
 }

@@ -58,6 +58,9 @@ if (values.json) console.log(JSON.stringify({ calibration: { before, after, stea
 else {
   console.log(table(rows))
   for (const line of wrong) console.log(`WRONG ${line}`)
-  console.log(`calibration: ${Math.round(before).toLocaleString("en")} and ${Math.round(after).toLocaleString("en")} a second${steady ? "" : ": they differ by more than 15 %, the rates of this run are void"}`)
+  console.log(
+    `calibration: ${Math.round(before).toLocaleString("en")} and ${Math.round(after).toLocaleString("en")} a second${steady ? "" : ": they differ by more than 15 %, the rates of this run are void"}`,
+  )
 }
-process.exitCode = wrong.length > 0 || missed.some(({ exact }) => exact) ? 1 : values.strict && missed.length > 0 ? 2 : 0
+process.exitCode =
+  wrong.length > 0 || missed.some(({ exact }) => exact) ? 1 : values.strict && missed.length > 0 ? 2 : 0

@@ -5,21 +5,26 @@ import { apiApp } from "#api/api.ts"
 import { collectApp, collectPaths } from "#api/collect.ts"
 import { silent } from "#core/log.ts"
 import { serveHttp } from "#local/http.ts"
-import { settle } from "#local/home.ts"
-import { type Stack, type StackOptions, startStack } from "#local/stack.ts"
+import { poll } from "#local/poller.ts"
+import { startQueues } from "#local/queues.ts"
 import { queueOf } from "#local/sqs.ts"
-import { newTails } from "#pipeline/reading.ts"
 import { foldTenant } from "#pipeline/folding.ts"
+import { newTails } from "#pipeline/reading.ts"
+import { awsClient } from "#platform/aws.ts"
 import { type Config, readConfig } from "#platform/config.ts"
 import { runtimeOf } from "#platform/runtime.ts"
-import { Tenant } from "#access/tenant.ts"
+import { queues as queueFacts } from "#platform/topology.ts"
+import { appendWorker, foldWorker } from "#platform/workers.ts"
 import { TenantId } from "#store/keys.ts"
 import type { Answers, Question, Reply } from "./child.ts"
 
 const GLANCE_MS = 10
+/** As in the local stack. */
+const WINDOW_MS = 50
+const CONCURRENCY = 2
 
 /** What runs in a process of its own: see `child.ts`. */
-const roles: Record<string, (about: never) => Promise<Answers>> = { raw, door, stack }
+const roles: { [role: string]: (about: never) => Promise<Answers> } = { raw, door, queues, workers }
 
 /** What a naive collector does: parse, validate the batch, answer. Nothing is kept. */
 async function raw(): Promise<Answers> {
@@ -54,44 +59,74 @@ async function raw(): Promise<Answers> {
   return { ready: () => ({ url: server.url }), stop: server.stop }
 }
 
-/** Our two HTTP apps alone, on the parts that a configuration names: what Lambda runs. */
+/** Our two HTTP apps alone, on the parts that a configuration names. */
 async function door({ config }: { config: Config }): Promise<Answers> {
   const runtime = runtimeOf(readConfig(config), { log: silent })
   const tails = newTails()
   const collect = collectApp(runtime)
   const api = apiApp({ ...runtime, tails })
   const isCollect = (request: Request) => collectPaths.has(new URL(request.url).pathname)
-  const server = await serveHttp([{ prefix: "/", fetch: (request) => (isCollect(request) ? collect : api).fetch(request) }])
+  const fetch = (request: Request) => (isCollect(request) ? collect : api).fetch(request)
+  const server = await serveHttp([{ prefix: "/", fetch }])
   return { ready: () => ({ url: server.url }), stop: server.stop, forget: () => tails.clear() }
 }
 
-/** The whole product: the queues, the workers and the database of a folder, and its own doors. */
-async function stack(first: StackOptions): Promise<Answers> {
-  let open: Stack | undefined
-  const start = async (options: StackOptions) => {
-    open = await startStack({ ...first, ...options })
-    return { url: open.url, config: open.config }
-  }
-  const ready = await start({})
-  return {
-    ready: () => ({ url: ready.url, config: JSON.stringify(ready.config) }),
-    tenant: (tenant: object) => settle(open!.runtime, Tenant.parse(tenant)),
-    appended: () => untilAppended(open!),
-    /** Everything appended and folded, the rest that no fold has been asked for too. */
-    folded: async ({ tenant }: { tenant: string }) => {
-      await open!.idle()
-      await foldTenant(open!.runtime, TenantId.parse(tenant))
-    },
-    close: () => open!.stop(),
-    open: start,
-    stop: () => open!.stop(),
-  }
+/** SQS, in memory. */
+async function queues(): Promise<Answers> {
+  const described = Object.entries(queueFacts).map(([name, facts]) => ({
+    name,
+    fifo: facts.fifo,
+    visibilitySeconds: facts.visibilitySeconds,
+    deadLetter: { name: facts.deadLetter, afterReceives: facts.afterReceives },
+  }))
+  const running = await startQueues({ queues: described })
+  const { url, queueUrl } = running
+  return { ready: () => ({ url, append: queueUrl("append"), fold: queueUrl("fold") }), stop: running.stop }
 }
 
-/** Until nothing waits to be appended; folds may still be under way. */
-async function untilAppended({ runtime, config }: Stack) {
-  const queue = queueOf(runtime.call, config.OCTANT_APPEND_QUEUE_URL)
-  while (!(await queue.isEmpty())) await pause(GLANCE_MS)
+/** The append and the fold worker, between the queues and the database; they begin when told. */
+async function workers({ config: given }: { config: Config }): Promise<Answers> {
+  const config = readConfig(given)
+  const runtime = runtimeOf(config, { log: silent })
+  const handlers = {
+    append: { handler: appendWorker(runtime), queueUrl: config.OCTANT_APPEND_QUEUE_URL },
+    fold: { handler: foldWorker(runtime), queueUrl: config.OCTANT_FOLD_QUEUE_URL },
+  }
+  const start = () =>
+    (["append", "fold"] as const).map((name) =>
+      poll({
+        call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),
+        ...handlers[name],
+        queueArn: queueFacts[name].fifo ? `arn:aws:sqs:us-east-1:0:${name}.fifo` : `arn:aws:sqs:us-east-1:0:${name}`,
+        batchSize: queueFacts[name].batchSize,
+        windowMs: Math.min(queueFacts[name].windowMs, WINDOW_MS),
+        concurrency: CONCURRENCY,
+        retryAfterSeconds: 1,
+        onError: (error) => console.error(error),
+      }),
+    )
+  let running: ReturnType<typeof start> = []
+  const halt = async () => {
+    await Promise.all(running.map((poller) => poller.stop()))
+    running = []
+  }
+  const append = queueOf(runtime.call, config.OCTANT_APPEND_QUEUE_URL)
+  return {
+    ready: () => ({}),
+    start: () => {
+      running = start()
+    },
+    /** Nothing waits to be appended; folds may still be under way. */
+    appended: async () => {
+      while (!(await append.isEmpty())) await pause(GLANCE_MS)
+    },
+    folded: async ({ tenant }: { tenant: string }) => {
+      for (const poller of running) await poller.idle()
+      await foldTenant(runtime, TenantId.parse(tenant))
+    },
+    halt,
+    stop: halt,
+  }
 }
 
 const [role = "", about = "{}"] = process.argv.slice(2)
@@ -100,10 +135,6 @@ const answers = roles[role]!(JSON.parse(about) as never)
 process.on("message", async ({ id, question, about: more }: Question) => {
   const reply = (answer: Omit<Reply, "id">) => process.send?.({ id, ...answer } satisfies Reply)
   try {
-    if (question === "cpu") {
-      const { user, system } = process.cpuUsage()
-      return reply({ answer: (user + system) / 1000 })
-    }
     const answer = (await answers)[question]
     if (!answer) throw new Error(`nobody answers ${question}`)
     reply({ answer: (await answer(more as never)) ?? null })

@@ -30,11 +30,7 @@ export type Units = {
 }
 
 /** What may be spent per event at so many events a request. */
-export const budgets: Record<number, { journal?: number; all?: number; sqs?: number }> = {
-  1: {},
-  10: {},
-  100: { journal: 0.09, all: 0.5, sqs: 0.015 },
-}
+export const budgets = new Map([[100, { journal: 0.09, all: 0.5, sqs: 0.015 }]])
 
 /** Takes the corpus through accept, append and fold, and adds up what DynamoDB and SQS would bill. Throws if a count is wrong. */
 export async function writeUnits(eventsARequest: number, events = EVENTS): Promise<Units> {
@@ -53,9 +49,18 @@ export async function writeUnits(eventsARequest: number, events = EVENTS): Promi
     const sent = await flow(place, tenant.id, messages, options)
     metering = false
     await checkCounted(place, tenant.id, sent, events)
-    const parts = Object.fromEntries([...spent].sort(([a], [b]) => (a < b ? -1 : 1)).map(([part, units]) => [part, units / events]))
+    const parts = Object.fromEntries(
+      [...spent].sort(([a], [b]) => (a < b ? -1 : 1)).map(([part, units]) => [part, units / events]),
+    )
     const all = Object.values(parts).reduce((sum, units) => sum + units, 0)
-    return { eventsARequest, events, journal: (parts["journal"] ?? 0) + (parts["sequencer"] ?? 0), all, parts, sqs: bills.requests() / events }
+    return {
+      eventsARequest,
+      events,
+      journal: (parts.journal ?? 0) + (parts.sequencer ?? 0),
+      all,
+      parts,
+      sqs: bills.requests() / events,
+    }
   } finally {
     await place.stop()
   }
@@ -67,7 +72,9 @@ function partOf(pk: string) {
   if (kind === "head") return "sequencer"
   if (kind !== "views") return kind
   if (generation === undefined) return "view heads"
-  return view === "customers" || view === "seen" || view === "redo" || view === "timeline" || view === "quarantine" ? view : "blocks"
+  return view === "customers" || view === "seen" || view === "redo" || view === "timeline" || view === "quarantine"
+    ? view
+    : "blocks"
 }
 
 /** Sends go through our own sender, as they would to SQS; receives and deletes are those of full batches. */
@@ -98,20 +105,30 @@ async function checkCounted(place: Place, tenant: Parameters<typeof ask>[1], sen
   const to = "2026-12-31"
   const needs = { ...place.runtime, tails: newTails() }
   const total = (metric: string) =>
-    ask(needs, tenant, async (reading) => (await run(reading, questionOf(Query.parse({ metric, from: FROM.slice(0, 10), to, grain: "total" }), to))).total)
+    ask(
+      needs,
+      tenant,
+      async (reading) =>
+        (await run(reading, questionOf(Query.parse({ metric, from: FROM.slice(0, 10), to, grain: "total" }), to)))
+          .total,
+    )
   const counted = await total("events")
   const customers = await total("active_customers")
   const active = Math.min(CUSTOMERS, Math.ceil(events / 20))
   if (sent !== events || counted !== events || Number(customers) < active || Number(customers) > CUSTOMERS) {
-    throw new Error(`${events} events of ${CUSTOMERS} customers; ${sent} were accepted, ${String(counted)} counted of ${String(customers)} customers`)
+    throw new Error(
+      `${events} events of ${CUSTOMERS} customers; ${sent} were accepted, ${String(counted)} counted of ${String(customers)} customers`,
+    )
   }
 }
 
 /** What is over its budget; nothing if all is well. */
 export function overspent({ eventsARequest, journal, all, sqs }: Units): string[] {
-  const budget = budgets[eventsARequest] ?? {}
+  const budget = budgets.get(eventsARequest)
   const over = (name: "journal" | "all" | "sqs", spent: number) =>
-    budget[name] !== undefined && spent > budget[name] ? [`${name}: ${spent.toFixed(4)} an event at ${eventsARequest} events a request; the budget is ${budget[name]}`] : []
+    budget[name] !== undefined && spent > budget[name]
+      ? [`${name}: ${spent.toFixed(4)} an event at ${eventsARequest} events a request; the budget is ${budget[name]}`]
+      : []
   return [...over("journal", journal), ...over("all", all), ...over("sqs", sqs)]
 }
 
@@ -122,14 +139,25 @@ export const units: Bench = async ({ quick, say }) => {
     const parts = Object.entries(found.parts).map(([part, amount]) => `${part} ${amount.toFixed(4)}`)
     say(`units ${eventsARequest}: ${parts.join(", ")}`)
     const what = `${eventsARequest} a request`
-    rows.push(row(found, "journal", `journal write units per event, ${what}`), row(found, "all", `all write units per event, ${what}`), row(found, "sqs", `SQS requests per event, ${what}`))
+    rows.push(
+      row(found, "journal", `journal write units per event, ${what}`),
+      row(found, "all", `all write units per event, ${what}`),
+      row(found, "sqs", `SQS requests per event, ${what}`),
+    )
   }
   return rows
 }
 
 function row(found: Units, name: "journal" | "all" | "sqs", what: string): Row {
-  const budget = budgets[found.eventsARequest]?.[name]
+  const budget = budgets.get(found.eventsARequest)?.[name]
   const spent = found[name]
   const figure = spent.toFixed(4)
-  return { bench: "units", what, ours: figure, figure, exact: true, ...(budget === undefined ? {} : { aim: `<= ${budget}`, ok: spent <= budget }) }
+  return {
+    bench: "units",
+    what,
+    ours: figure,
+    figure,
+    exact: true,
+    ...(budget === undefined ? {} : { aim: `<= ${budget}`, ok: spent <= budget }),
+  }
 }

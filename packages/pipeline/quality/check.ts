@@ -27,7 +27,7 @@ import { BASELINE_DAYS, baselineOf, type Look, type Measured, VOLUME_DAYS } from
 import { type Day, type Hour, observe } from "./observe.ts"
 import { type Part, partOf, partsOf, scoreOfParts } from "./parts.ts"
 
-export type QualityNeeds = ReadNeeds & { plan?: (tenant: TenantId) => Promise<Plan | undefined> }
+export type QualityNeeds = ReadNeeds & { trackingPlan?: (tenant: TenantId) => Promise<Plan | undefined> }
 export type CheckNeeds = QualityNeeds & { requestFold: (tenant: TenantId, step: string) => Promise<void> }
 
 /** What is said of all sources together. */
@@ -49,7 +49,7 @@ export async function inspect(needs: QualityNeeds, tenant: TenantId) {
     journalHead(needs, tenant),
   ])
   const seen = await observeNew(needs, tenant, days, cursor ?? Math.max(0, head.position - FIRST_ENTRIES))
-  const plan = await needs.plan?.(tenant)
+  const plan = await needs.trackingPlan?.(tenant)
   return ask(needs, tenant, async (reading) => {
     const rows = await ledgerOf(reading, now)
     const sources = [...new Set([...rows.keys(), ...[...days.keys()].map((name) => name.slice(11))])].sort()
@@ -101,7 +101,7 @@ export function hoursOf(days: ReadonlyMap<string, Day>, source: string): Map<str
 }
 
 async function ledgerOf(reading: Reading, now: number): Promise<Map<string, Map<string, Tallied>>> {
-  const { from, to } = daysBack(now, VOLUME_DAYS + 8)
+  const { from, to } = daysBack(now, VOLUME_DAYS + 9)
   const sources = new Map<string, Map<string, Tallied>>()
   for (const { hour, source, ...row } of (await ledger(reading, from, to)).rows) {
     const rows = sources.get(source) ?? new Map<string, Tallied>()

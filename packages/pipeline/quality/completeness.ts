@@ -1,4 +1,3 @@
-import { plannedName } from "#events/plan.ts"
 import { type Look, type Measured, recent, rounded, unknown, wilson } from "./look.ts"
 import { together } from "./observe.ts"
 
@@ -18,7 +17,7 @@ export function fields(look: Look): Measured {
   let [there, wanted] = [0, 0]
   const missing: { event: string; field: string; share: number; of: number; usual: number | null; sure: boolean }[] = []
   for (const [name, { n, fields }] of Object.entries(now.names)) {
-    const before = look.baseline.names[name]
+    const before = look.baseline.whole.names[name]
     for (const field of expectedOf(look, name)) {
       const k = fields[field] ?? 0
       there += k
@@ -37,10 +36,18 @@ export function fields(look: Look): Measured {
   return {
     value: rounded(value),
     failing,
-    evidence: { from: window.from, events: now.events, expected: wanted, present: there, missing: missing.slice(0, SHOWN) },
+    evidence: {
+      from: window.from,
+      events: now.events,
+      expected: wanted,
+      present: there,
+      missing: missing.slice(0, SHOWN),
+    },
     query,
     ...(failing && worst
-      ? { cause: `${worst.field} of ${worst.event} is there in ${Math.round(worst.share * 100)} % of ${worst.of} events` }
+      ? {
+          cause: `${worst.field} of ${worst.event} is there in ${Math.round(worst.share * 100)} % of ${worst.of} events`,
+        }
       : {}),
   }
 }
@@ -48,13 +55,13 @@ export function fields(look: Look): Measured {
 /** What the plan requires of an event, and what nearly all of its copies had in the two weeks before. */
 export function expectedOf({ baseline, plan }: Pick<Look, "baseline" | "plan">, name: string): Set<string> {
   const expected = new Set<string>()
-  const before = Object.hasOwn(baseline.names, name) ? baseline.names[name]! : undefined
+  const before = Object.hasOwn(baseline.whole.names, name) ? baseline.whole.names[name]! : undefined
   if (before && before.n >= ENOUGH_BEFORE) {
     for (const [field, k] of Object.entries(before.fields)) if (k / before.n >= EXPECTED_SHARE) expected.add(field)
   }
   const part = name === "identify" || name === "group" ? "traits" : "properties"
   for (const planned of plan?.events ?? []) {
-    if (planned.name !== name && plannedName({ type: "track", event: name }) !== planned.name) continue
+    if (planned.name !== name) continue
     for (const [field, { required }] of Object.entries(planned.properties)) {
       if (required) expected.add(`${part}.${field}`)
     }

@@ -16,7 +16,12 @@ const TRENDS_KEPT_DAYS = 400
 const ttlOf = (ms: number, days: number) => Math.ceil((ms + days * DAY) / SECOND)
 
 /** Hour by hour what sources sent, by `day#source`, of the days in [from, to] (UTC). */
-export async function readDays({ table }: Needs, tenant: TenantId, from: string, to: string): Promise<Map<string, Day>> {
+export async function readDays(
+  { table }: Needs,
+  tenant: TenantId,
+  from: string,
+  to: string,
+): Promise<Map<string, Day>> {
   const items = await table.query(keys.observed(tenant), { from, to: `${to}#\uffff` })
   return new Map(
     items.map(({ sk, position, body }) => [

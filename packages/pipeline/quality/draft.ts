@@ -3,10 +3,10 @@ import {
   type Plan,
   type PlanEvent,
   type PlanProperty,
-  planReasons,
+  type PlanType,
   plannedEvent,
   plannedName,
-  type PlanType,
+  planReasons,
   typeOf,
   versionOf,
 } from "#events/plan.ts"
@@ -39,7 +39,9 @@ function seenIn(events: Iterable<Event>): SeenEvent[] {
     const part = event.type === "identify" || event.type === "group" ? event.traits : event.properties
     for (const [property, value] of Object.entries(part ?? {})) if (value !== null) note(one, property, value)
   }
-  return [...seen.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : (a.version ?? "") < (b.version ?? "") ? -1 : 1))
+  return [...seen.values()].sort((a, b) =>
+    a.name < b.name ? -1 : a.name > b.name ? 1 : (a.version ?? "") < (b.version ?? "") ? -1 : 1,
+  )
 }
 
 function note({ properties }: SeenEvent, name: string, value: Exclude<Json, null>) {
@@ -84,7 +86,13 @@ function ruleOf({ n, types, values }: SeenProperty, of: number): PlanProperty {
 
 /** Where what was seen and the plan differ. */
 export type Difference = {
-  code: "plan_missing_field" | "plan_wrong_type" | "plan_not_allowed" | "plan_unknown_event" | "new_property" | "not_seen"
+  code:
+    | "plan_missing_field"
+    | "plan_wrong_type"
+    | "plan_not_allowed"
+    | "plan_unknown_event"
+    | "new_property"
+    | "not_seen"
   event: string
   version?: string
   field?: string
@@ -133,12 +141,14 @@ export function differencesOf(plan: Plan, events: Iterable<Event>): Difference[]
   for (const one of found.values()) one.of = totals.get(`${one.event}\u001f${one.version ?? ""}`)!
   const unseen = plan.events
     .filter((planned) => !met.has(planned))
-    .map(({ name, version }): Difference => ({
-      code: "not_seen",
-      event: name,
-      ...(version === undefined ? {} : { version }),
-      count: 0,
-      of: 0,
-    }))
+    .map(
+      ({ name, version }): Difference => ({
+        code: "not_seen",
+        event: name,
+        ...(version === undefined ? {} : { version }),
+        count: 0,
+        of: 0,
+      }),
+    )
   return [...[...found.values()].sort((a, b) => b.count - a.count), ...unseen]
 }

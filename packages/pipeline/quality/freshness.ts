@@ -1,6 +1,6 @@
-import { HOUR, MINUTE } from "#core/clock.ts"
+import { DAY, HOUR, MINUTE } from "#core/clock.ts"
 import { quantile } from "#science/sketch.ts"
-import { type Look, type Measured, hourName, recent, rounded, unknown, wilson } from "./look.ts"
+import { hourName, type Look, type Measured, recent, rounded, unknown, wilson } from "./look.ts"
 import { AHEAD_MS, together } from "./observe.ts"
 
 const GATE_SECONDS = 300
@@ -118,16 +118,26 @@ export function silence(look: Look): Measured {
 }
 
 /** The share of minutes in which something comes, at that hour of the day. */
-function busyness(look: Look) {
+function busyness({ hours }: Look) {
   const known = new Map<number, number | undefined>()
+  const living = new Map<number, boolean>()
+  /** Days on which a source was dead teach nothing about what is usual. */
+  const alive = (ms: number) => {
+    const day = Math.floor(ms / DAY)
+    const there =
+      living.get(day) ??
+      Array.from({ length: 24 }, (_, i) => hourName(day * DAY + i * HOUR)).some((name) => hours.has(name))
+    living.set(day, there)
+    return there
+  }
   return (ms: number) => {
     const hour = Math.floor(ms / HOUR)
     if (known.has(hour)) return known.get(hour)
     const shares: number[] = []
     for (let day = 1; day <= COMPARED_DAYS; day++) {
-      const then = hour * HOUR - day * 24 * HOUR
-      if (!anythingOn(look, then)) continue
-      const minutes = look.hours.get(hourName(then))?.minutes ?? []
+      const then = hour * HOUR - day * DAY
+      if (!alive(then)) continue
+      const minutes = hours.get(hourName(then))?.minutes ?? []
       shares.push(minutes.filter((n) => n > 0).length / 60)
     }
     shares.sort((a, b) => a - b)
@@ -135,10 +145,4 @@ function busyness(look: Look) {
     known.set(hour, share)
     return share
   }
-}
-
-/** Days on which a source was dead teach nothing about what is usual. */
-function anythingOn({ hours }: Look, ms: number) {
-  for (let i = -12; i < 12; i++) if (hours.has(hourName(ms + i * HOUR))) return true
-  return false
 }

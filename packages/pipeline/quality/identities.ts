@@ -68,7 +68,7 @@ export async function identities(
   }
 }
 
-const whole = (reading: Reading, metric: string) => sumOf(reading, metric, "days", "", "9999-12")
+const whole = (reading: Reading, metric: string) => sumOf(reading, metric, "days", "0000-01", "9999-12")
 
 async function sumOf(reading: Reading, metric: string, kind: BlockKind, from: string, to: string): Promise<Decimal> {
   let sum = 0n

@@ -1,4 +1,4 @@
-import { HOUR, instant } from "#core/clock.ts"
+import { DAY, HOUR, instant } from "#core/clock.ts"
 import type { Zone } from "#core/zone.ts"
 import type { Plan } from "#events/plan.ts"
 import type { Tallied } from "../memory.ts"
@@ -17,19 +17,39 @@ export type Look = {
   hours: ReadonlyMap<string, Hour>
   ledger: ReadonlyMap<string, Tallied>
   /** The fourteen days before the last 24 hours, as one. */
-  baseline: Hour
+  baseline: Baseline
   plan?: Plan | undefined
 }
 
-export const hourName = (ms: number) => instant(ms).slice(0, 13)
+const names = new Map<number, string>()
+const NAMES_KEPT = 20_000
+
+/** `2026-01-31T12`, as the hours of a look are named. */
+export function hourName(ms: number): string {
+  const hour = Math.floor(ms / HOUR)
+  const known = names.get(hour)
+  if (known !== undefined) return known
+  if (names.size >= NAMES_KEPT) names.clear()
+  const name = instant(hour * HOUR).slice(0, 13)
+  names.set(hour, name)
+  return name
+}
 export const hourStart = (ms: number) => Math.floor(ms / HOUR) * HOUR
 
+/** Two weeks as one, and each of their days. */
+export type Baseline = { whole: Hour; days: readonly Hour[] }
+
 /** The fourteen whole days (UTC) before yesterday's: what is new today has no part in it. It changes once a day. */
-export function baselineOf(hours: ReadonlyMap<string, Hour>, now: number): Hour {
-  const day = 24 * HOUR
-  const end = Math.floor(now / day) * day - day
-  const names = Array.from({ length: BASELINE_DAYS * 24 }, (_, i) => hourName(end - (i + 1) * HOUR))
-  return together(names.flatMap((name) => hours.get(name) ?? []))
+export function baselineOf(hours: ReadonlyMap<string, Hour>, now: number): Baseline {
+  const end = Math.floor(now / DAY) * DAY - DAY
+  const days = Array.from({ length: BASELINE_DAYS }, (_, day) =>
+    together(
+      Array.from({ length: 24 }, (_, hour) => hours.get(hourName(end - day * DAY - (hour + 1) * HOUR))).filter(
+        (hour) => hour !== undefined,
+      ),
+    ),
+  )
+  return { whole: together(days), days }
 }
 
 /** The latest hours that together hold enough of something, at most 24; the hour that is on counts as one. */

@@ -34,6 +34,9 @@ export type Hour = {
 /** One source's day: its hours (`00` to `23`, UTC), true up to a position of the journal. */
 export type Day = { position: number; hours: Record<string, Hour> }
 
+/** Names come from strangers: one called `constructor` must be a name like any other. */
+const table = <T>(): Record<string, T> => Object.create(null) as Record<string, T>
+
 export const emptyHour = (): Hour => ({
   events: 0,
   minutes: new Array(60).fill(0),
@@ -42,10 +45,10 @@ export const emptyHour = (): Hour => ({
   ahead: 0,
   old: 0,
   corrected: 0,
-  names: {},
-  values: {},
-  amounts: {},
-  reasons: {},
+  names: table(),
+  values: table(),
+  amounts: table(),
+  reasons: table(),
 })
 
 /** Bounds on what one hour of one source keeps; what is beyond is not looked at. */
@@ -88,7 +91,7 @@ function observeEvent(hour: Hour, event: Event, received: number) {
   const name = nameOf(event)
   if (!Object.hasOwn(hour.names, name)) {
     if (Object.keys(hour.names).length >= MOST_NAMES) return
-    hour.names[name] = { n: 0, fields: {} }
+    hour.names[name] = { n: 0, fields: table() }
   }
   const named = hour.names[name]!
   named.n++
@@ -96,7 +99,7 @@ function observeEvent(hour: Hour, event: Event, received: number) {
   for (const [field, read] of Object.entries(watched)) {
     const value = read(event)
     if (value === undefined) continue
-    hour.values[field] ??= {}
+    hour.values[field] ??= table()
     count(hour.values[field], value.slice(0, 60), MOST_VALUES)
   }
   for (const field of amountFields) {
@@ -164,12 +167,12 @@ export function together(hours: Iterable<Hour>): Hour {
     for (let i = 0; i < 60; i++) sum.minutes[i]! += hour.minutes[i]!
     mergeInto(sum.lag, hour.lag)
     for (const [name, { n, fields }] of Object.entries(hour.names)) {
-      sum.names[name] ??= { n: 0, fields: {} }
+      sum.names[name] ??= { n: 0, fields: table() }
       sum.names[name].n += n
       addCounts(sum.names[name].fields, fields)
     }
     for (const [field, values] of Object.entries(hour.values)) {
-      sum.values[field] ??= {}
+      sum.values[field] ??= table()
       addCounts(sum.values[field], values)
     }
     for (const [field, sketch] of Object.entries(hour.amounts)) {

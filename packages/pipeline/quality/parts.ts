@@ -33,7 +33,8 @@ const rules = {
     best: 1,
     worst: 0.8,
     severity: "high",
-    advice: "Look at what the sender released last; the events are counted, but what splits or sums by the field is not.",
+    advice:
+      "Look at what the sender released last; the events are counted, but what splits or sums by the field is not.",
   },
   volume: {
     dimension: "completeness",
@@ -53,7 +54,8 @@ const rules = {
     best: 0,
     worst: 0.05,
     severity: "high",
-    advice: "Mend the sender by the first cause; quarantined events can be edited and released by POST /v1/quarantine/release.",
+    advice:
+      "Mend the sender by the first cause; quarantined events can be edited and released by POST /v1/quarantine/release.",
   },
   lag: {
     dimension: "freshness",
@@ -63,7 +65,8 @@ const rules = {
     best: 60,
     worst: 3600,
     severity: "medium",
-    advice: "Check the sender's clock and time zone (events are counted on the day they say); send sentAt and wrong clocks are put right.",
+    advice:
+      "Check the sender's clock and time zone (events are counted on the day they say); send sentAt and wrong clocks are put right.",
   },
   clock: {
     dimension: "freshness",
@@ -73,7 +76,8 @@ const rules = {
     best: 0,
     worst: 0.1,
     severity: "medium",
-    advice: "Check the sender's clock and time zone (events are counted on the day they say); send sentAt and wrong clocks are put right.",
+    advice:
+      "Check the sender's clock and time zone (events are counted on the day they say); send sentAt and wrong clocks are put right.",
   },
   silence: {
     dimension: "freshness",
@@ -83,7 +87,8 @@ const rules = {
     best: 0,
     worst: 60,
     severity: "high",
-    advice: "Check that the sender runs and that its key is valid (GET /v1/keys); what was missed can be polled back or imported.",
+    advice:
+      "Check that the sender runs and that its key is valid (GET /v1/keys); what was missed can be polled back or imported.",
   },
   uniqueness: {
     dimension: "uniqueness",
@@ -103,7 +108,8 @@ const rules = {
     best: 0.1,
     worst: 1,
     severity: "medium",
-    advice: "If the change is meant, it becomes usual within two weeks; a new currency or unit must be converted by the sender.",
+    advice:
+      "If the change is meant, it becomes usual within two weeks; a new currency or unit must be converted by the sender.",
   },
   identities: {
     dimension: "consistency",
@@ -113,7 +119,8 @@ const rules = {
     best: 0,
     worst: 1,
     severity: "high",
-    advice: "Run `octant reconcile`, which folds the journal again and names each value that differs, then `octant replay`.",
+    advice:
+      "Run `octant reconcile`, which folds the journal again and names each value that differs, then `octant replay`.",
   },
   tail: {
     dimension: "pipeline",

@@ -26,7 +26,12 @@ export function uniqueness({ ledger, now }: Look): Measured {
   return {
     value: rounded(today.share, 5),
     failing,
-    evidence: { received: today.received, duplicate: today.duplicate, usual: rounded(usual, 5), limit: rounded(limit, 5) },
+    evidence: {
+      received: today.received,
+      duplicate: today.duplicate,
+      usual: rounded(usual, 5),
+      limit: rounded(limit, 5),
+    },
     query,
     ...(failing ? { cause: "a client sends again what was acknowledged, or two senders share their message ids" } : {}),
   }

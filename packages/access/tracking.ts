@@ -14,7 +14,10 @@ type Needs = { table: Pick<Table, "get" | "put">; clock: Clock }
 const TRUST_MS = 5 * SECOND
 const TENANTS_REMEMBERED = 10_000
 
-export async function readPlan({ table }: { table: Pick<Table, "get"> }, tenant: TenantId): Promise<KeptPlan | undefined> {
+export async function readPlan(
+  { table }: { table: Pick<Table, "get"> },
+  tenant: TenantId,
+): Promise<KeptPlan | undefined> {
   const item = await table.get(keys.trackingPlan(tenant))
   return (
     item && {
@@ -42,8 +45,7 @@ export async function writePlan(
   }
   const inTime = revision === undefined || revision === before
   const won =
-    inTime &&
-    (await table.put(item, before === 0 ? "absent" : { attribute: "revision", is: "=", value: before }))
+    inTime && (await table.put(item, before === 0 ? "absent" : { attribute: "revision", is: "=", value: before }))
   // After an unclear answer the first attempt may have won.
   const there = inTime && !won ? await readPlan({ table }, tenant) : undefined
   if (won || (there?.updatedAt === kept.updatedAt && there.revision === kept.revision)) return kept
@@ -51,7 +53,7 @@ export async function writePlan(
 }
 
 /** The plan in force, read once in five seconds. */
-export function planReader({ table, clock }: { table: Pick<Table, "get">; clock: Clock }) {
+export function trackingPlanReader({ table, clock }: { table: Pick<Table, "get">; clock: Clock }) {
   const remembered = new Map<TenantId, { until: number; plan: Promise<Plan | undefined> }>()
   return (tenant: TenantId): Promise<Plan | undefined> => {
     const known = remembered.get(tenant)
@@ -63,4 +65,4 @@ export function planReader({ table, clock }: { table: Pick<Table, "get">; clock:
     return plan
   }
 }
-export type PlanReader = ReturnType<typeof planReader>
+export type TrackingPlan = ReturnType<typeof trackingPlanReader>

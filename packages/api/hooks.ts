@@ -1,0 +1,71 @@
+import { Hono } from "hono"
+import { hookFinder } from "#access/hook.ts"
+import { hookUrl } from "#access/source.ts"
+import { MINUTE, SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
+import type { Figures } from "#core/figures.ts"
+import type { Log } from "#core/log.ts"
+import { type ReceiveNeeds, receive } from "#pipeline/receive.ts"
+import { refusalTrace } from "#pipeline/refusals.ts"
+import type { Delivery } from "#sources/source.ts"
+import { readBytes } from "./body.ts"
+import { type Correlated, perRequest, problem } from "./problem.ts"
+
+export type HooksNeeds = ReceiveNeeds & { log: Log; hooksUrl: () => string; figures?: Figures }
+
+const BODY_BYTES = 1024 * 1024
+/** A vendor that is told to wait so long tries again before it gives up (Whop: after 10, 20 and 40 seconds). */
+const PAUSED_RETRY_SECONDS = MINUTE / SECOND
+
+/** The door for vendors' webhooks. It answers 2xx only when what came is durable. */
+export function hooksApp(needs: HooksNeeds) {
+  const app = new Hono<Correlated>()
+  const find = hookFinder(needs)
+  const trace = refusalTrace(needs)
+  const { log, clock, nonce, figures } = needs
+  // A stranger who knocks with bad signatures must not use up what the tenant may ask: no limits are told of it.
+  app.use(perRequest({ log, clock, nonce, ...(figures ? { figures } : {}) }))
+  app.onError((error, c) => problem(c, error, needs.log))
+  app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
+
+  app.post("/hooks/:source", async (c) => {
+    const hook = await find(c.req.param("source"))
+    c.set("tenant", hook.tenant)
+    c.set("key", hook.source)
+    if (hook.paused) throw wait("this source is paused")
+    if (hook.secrets.length === 0) throw wait("this source has no secret yet")
+    const received = await receive(needs, hook, await deliveryOf(c.req.raw, hook.source))
+    c.set("outcome", received.outcome)
+    if (received.outcome === "answered") {
+      const { status, headers, body } = received.answer
+      return new Response(body, { status, headers: headers ?? {} })
+    }
+    if (received.outcome === "refused") {
+      const { code, message } = received.refusal
+      await trace(hook.tenant, hook.source, code)
+      throw new Fault("unauthorized", message)
+    }
+    // Nothing is said to those who show their users what they are answered; only what could not be read is worth a word.
+    return received.problem === undefined
+      ? c.body(null, 200)
+      : c.json({ outcome: received.outcome, detail: received.problem }, 202)
+  })
+  app.all("/hooks/:source", () => {
+    throw new Fault("method_not_allowed", "use POST")
+  })
+  return app
+
+  async function deliveryOf(request: Request, source: string): Promise<Delivery> {
+    const query = request.url.indexOf("?")
+    return {
+      method: request.method,
+      // As the vendor sees it, whatever stands in front of us: some sign it.
+      url: hookUrl(needs.hooksUrl(), source) + (query < 0 ? "" : request.url.slice(query)),
+      headers: Object.fromEntries(request.headers),
+      body: await readBytes(request, BODY_BYTES),
+      receivedAt: needs.clock(),
+    }
+  }
+}
+
+const wait = (why: string) => new Fault("unavailable", `${why}: try again later`, { retryAfter: PAUSED_RETRY_SECONDS })

@@ -1,0 +1,345 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { authenticator } from "#access/key.ts"
+import { SECOND } from "#core/clock.ts"
+import { newTails } from "#pipeline/reading.ts"
+import { VendorId } from "#sources/registry.ts"
+import { apiApp } from "./api.ts"
+import { type Json, type Made, senders, startWorld, type World } from "./fixtures.ts"
+import { hooksApp } from "./hooks.ts"
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.stop())
+
+const settled = () => world.clock.advance(5 * SECOND)
+const deliveriesOf = async ({ id }: Pick<Made, "id">, query = "") =>
+  (await world.ask("GET", `/v1/sources/${id}/deliveries${query}`)) as { deliveries: { id: string }[]; next?: string }
+
+describe("a source", () => {
+  test("is made, listed, changed and looked at, and its secret is shown once", async () => {
+    const made = await world.ask("POST", "/v1/sources", { vendor: "gorgias", name: "Help desk" })
+    const { secret, ...listed } = made
+    expect(made).toEqual({
+      id: expect.stringMatching(/^src_acme_[0-9A-Za-z]{16}$/),
+      url: `${world.stack.url}/hooks/${made.id}`,
+      secret: expect.stringMatching(/^[0-9A-Za-z]{43}$/),
+      vendor: "gorgias",
+      name: "Help desk",
+      paused: false,
+      hasSecret: true,
+      createdAt: expect.any(String),
+    })
+    expect((await world.ask("GET", "/v1/sources")).sources).toContainEqual(listed)
+    const changed = await world.ask("PATCH", `/v1/sources/${made.id}`, { name: "Support", paused: true })
+    expect(changed).toEqual({ ...listed, name: "Support", paused: true })
+    expect(await world.ask("GET", `/v1/sources/${made.id}`)).toEqual({
+      ...changed,
+      last24Hours: { received: 0, counted: 0, duplicate: 0, rejected: 0, quarantined: 0, refused: 0 },
+      errorRate: 0,
+    })
+    expect(JSON.stringify(await world.ask("GET", `/v1/sources/${made.id}`))).not.toContain(secret)
+  })
+
+  test("of a vendor with a list is polled when it has a credential, which nobody is shown", async () => {
+    const made = await world.source({ vendor: "stripe", secret: "whsec_1", credential: "rk_hidden" })
+    expect(made).toMatchObject({ poll: { baseUrl: "https://api.stripe.com" } })
+    expect(JSON.stringify(made)).not.toContain("rk_hidden")
+    const path = `/v1/sources/${made.id}`
+    expect(await world.ask("PATCH", path, { credential: null })).not.toHaveProperty("poll")
+    expect(await world.ask("PATCH", path, { credential: "rk_2" })).toMatchObject({
+      poll: { baseUrl: "https://api.stripe.com" },
+    })
+  })
+
+  const config = { signature: { kind: "bearer" }, event: "/type" }
+  test.each([
+    ["a vendor that nobody knows", { vendor: "nobody" }, "vendor"],
+    ["no name", { vendor: "stripe", name: "" }, "name"],
+    ["an empty secret", { vendor: "stripe", secret: "" }, "secret"],
+    ["a field that nobody asked for", { vendor: "stripe", tenant: "globex" }, "tenant"],
+    ["a config that is not needed", { vendor: "stripe", config }, "config"],
+    ["no config where it is needed", { vendor: "generic" }, "config"],
+    [
+      "a config with a path that is none",
+      { vendor: "generic", config: { ...config, userId: "user" } },
+      "config.userId",
+    ],
+    ["a credential for a vendor without a list", { vendor: "slack", credential: "x" }, "credential"],
+    ["a credential without the shop", { vendor: "shopify", credential: "x" }, "baseUrl"],
+    ["a plain address", { vendor: "stripe", credential: "x", baseUrl: "http://api.stripe.com" }, "baseUrl"],
+    ["another port", { vendor: "stripe", credential: "x", baseUrl: "https://api.stripe.com:8443" }, "baseUrl"],
+    [
+      "somebody else's host",
+      { vendor: "stripe", credential: "x", baseUrl: "https://api.stripe.com.example" },
+      "baseUrl",
+    ],
+    ["a user in the address", { vendor: "stripe", credential: "x", baseUrl: "https://u@api.stripe.com" }, "baseUrl"],
+    ["the machine's own data", { vendor: "shopify", credential: "x", baseUrl: "http://169.254.169.254/" }, "baseUrl"],
+    ["a file", { vendor: "shopify", credential: "x", baseUrl: "file:///etc/passwd" }, "baseUrl"],
+  ])("with %s is refused, and the field is named", async (_, wish, field) => {
+    const { status, json } = await world.api("POST", "/v1/sources", { name: "Ours", ...wish })
+    expect({ status, code: json.code, field: json.field }).toEqual({ status: 400, code: "invalid_request", field })
+  })
+
+  test("is only polled on this machine where that is allowed", async () => {
+    const { runtime } = world.stack
+    const app = apiApp({ ...runtime, loopback: false, tails: newTails() })
+    const headers = { authorization: `Bearer ${world.acme.adminKey}`, "content-type": "application/json" }
+    const wish = { name: "Ours", vendor: "stripe", credential: "x", baseUrl: "http://127.0.0.1:1/" }
+    const { status } = await app.request("/v1/sources", { method: "POST", headers, body: JSON.stringify(wish) })
+    expect(status).toBe(400)
+    await world.source(wish)
+  })
+
+  test.each([
+    ["nothing at all", {}, undefined],
+    ["an address without a credential", { baseUrl: "https://api.stripe.com" }, "credential"],
+    ["a secret, which is rotated", { secret: "whsec_2" }, "secret"],
+  ])("is not changed by %s", async (_, change, field) => {
+    const { id } = await world.source({ vendor: "stripe", secret: "whsec_1" })
+    const { status, json } = await world.api("PATCH", `/v1/sources/${id}`, change)
+    expect([status, json.field]).toEqual([400, field])
+  })
+
+  test("of a vendor that makes the secret is rotated with the vendor's new one only", async () => {
+    const { id } = await world.source({ vendor: "stripe", secret: "whsec_1" })
+    const { status, json } = await world.api("POST", `/v1/sources/${id}/rotate`)
+    expect([status, json.field]).toEqual([400, "secret"])
+  })
+
+  test("is rotated by one at a time: of two at once one is told to look again, and the other's secret holds", async () => {
+    const made = await world.source({ vendor: "gorgias" })
+    const answers = await Promise.all([1, 2].map(() => world.api("POST", `/v1/sources/${made.id}/rotate`)))
+    const won = answers.filter(({ status }) => status === 200)
+    const lost = answers.filter(({ status }) => status === 409)
+    expect(won.length + lost.length).toBe(2)
+    settled()
+    const secret = String(won.at(-1)!.json.secret)
+    expect((await world.deliver(made.url, senders.Gorgias!.send(secret, world.clock(), made.url))).status).toBe(200)
+  })
+})
+
+describe("another tenant", () => {
+  test("is told the same of a source of Acme's, and of its deliveries, as of one that is not there", async () => {
+    const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+    await world.deliver(made.url, senders.Stripe!.send("whsec_1", world.clock(), made.url))
+    const [delivery] = (await deliveriesOf(made)).deliveries
+    const ways = [
+      ["GET", ""],
+      ["PATCH", "", { name: "Mine" }],
+      ["POST", "/rotate", { secret: "mine" }],
+      ["POST", "/test"],
+      ["GET", "/deliveries"],
+      ["GET", `/deliveries/${delivery!.id}`],
+      ["POST", `/deliveries/${delivery!.id}/replay`],
+      ["DELETE", ""],
+    ] as const
+    const absent = made.id.replace(/.{16}$/, "0123456789abcdef")
+    const own = (await world.source({ vendor: "stripe", secret: "whsec_1" }, world.globex.adminKey)).id
+    for (const [method, path, body] of ways) {
+      const answers = []
+      for (const id of [made.id, absent, made.id.replace("acme", "globex"), "junk"]) {
+        const headers = { authorization: `Bearer ${world.globex.adminKey}`, "x-correlation-id": "the-same" }
+        const init = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) }
+        const response = await fetch(`${world.stack.url}/v1/sources/${id}${path}`, init)
+        answers.push([response.status, await response.text()])
+      }
+      expect(answers[0]).toEqual([404, expect.stringContaining('"code":"not_found"')])
+      expect(new Set(answers.map(([, text]) => text)).size).toBe(1)
+    }
+    const { json, status } = await world.api(
+      "GET",
+      `/v1/sources/${own}/deliveries/${delivery!.id}`,
+      undefined,
+      world.globex.adminKey,
+    )
+    expect([status, json.code]).toEqual([404, "not_found"])
+    expect((await world.ask("GET", "/v1/sources", undefined, world.globex.adminKey)).sources).toHaveLength(1)
+    expect(await world.ask("GET", `/v1/sources/${made.id}`)).toMatchObject({ name: "Ours" })
+  })
+})
+
+test("vendors are listed with what one needs to know, each by the id that a source is made with", async () => {
+  const { vendors } = (await world.ask("GET", "/v1/vendors")) as { vendors: (Json & { id: string; facts: object })[] }
+  expect(vendors.map(({ id }) => id).toSorted()).toEqual([...VendorId.options].toSorted())
+  expect(vendors.find(({ id }) => id === "whop")).toEqual({
+    id: "whop",
+    name: "Whop",
+    docs: "https://docs.whop.com/developer/guides/webhooks",
+    facts: { timeoutMs: 15_000, retries: "3 times: after 10, 20 and 40 seconds", requestsPerSecond: 2 },
+    secretFrom: "vendor",
+    polls: true,
+  })
+  for (const { docs, facts } of vendors) {
+    expect(docs).toMatch(/^https:/)
+    expect(facts).toMatchObject({ timeoutMs: expect.any(Number), retries: expect.any(String) })
+  }
+})
+
+describe("a trial", () => {
+  test.each(Object.entries(senders).filter(([name]) => !["PayPal", "SendGrid", "SES through SNS"].includes(name)))(
+    "of %s goes through the real door, and moves no figure but its own",
+    async (_, { vendor, secret, config }) => {
+      const made = await world.source({ vendor, ...(secret ? { secret } : {}), ...(config ? { config } : {}) })
+      const before = await world.total("gross_revenue")
+      expect(await world.ask("POST", `/v1/sources/${made.id}/test`)).toEqual({ ok: true, status: 200, ms: 0 })
+      const { received, counted } = await world.ledger(made.id)
+      expect([Number(received) > 0, counted]).toEqual([true, received])
+      expect(await world.total("gross_revenue")).toBe(before)
+      expect((await deliveriesOf(made)).deliveries).toHaveLength(1)
+      world.clock.advance(SECOND)
+    },
+  )
+
+  test.each(["PayPal", "SendGrid"])("of %s is not to be had from us, and says from whom", async (name) => {
+    const { vendor, secret } = senders[name]!
+    const { id } = await world.source({ vendor, secret })
+    const { status, json } = await world.api("POST", `/v1/sources/${id}/test`)
+    expect([status, json.detail]).toEqual([409, `only ${name} can sign a sample of its own: send one from there`])
+  })
+
+  test("of a source that is paused, or has no secret, says so", async () => {
+    const made = await world.source({ vendor: "stripe" })
+    expect((await world.api("POST", `/v1/sources/${made.id}/test`)).status).toBe(409)
+    await world.ask("POST", `/v1/sources/${made.id}/rotate`, { secret: "whsec_1" })
+    await world.ask("PATCH", `/v1/sources/${made.id}`, { paused: true })
+    expect(await world.ask("POST", `/v1/sources/${made.id}/test`)).toMatchObject({
+      ok: false,
+      status: 503,
+      detail: "this source is paused: try again later",
+    })
+  })
+})
+
+describe("deliveries", () => {
+  test("are listed page by page from the newest, over days", async () => {
+    const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+    const sent: string[] = []
+    for (let i = 0; i < 7; i++) {
+      const sample = senders.Stripe!.send("whsec_1", world.clock(), made.url)
+      sent.unshift((JSON.parse(sample.body.toString()) as { id: string }).id)
+      expect((await world.deliver(made.url, sample)).status).toBe(200)
+      world.clock.advance(9 * 3600 * SECOND)
+    }
+    const found: unknown[] = []
+    let next = ""
+    do {
+      const page = await deliveriesOf(made, `?limit=3${next && `&after=${next}`}`)
+      expect(page.deliveries.length).toBeLessThanOrEqual(3)
+      found.push(...page.deliveries.map((one) => (one as Json).deliveryId))
+      next = page.next ?? ""
+    } while (next !== "")
+    expect(found).toEqual(sent.map((id) => `stripe:${id}`))
+    expect((await deliveriesOf(made)).deliveries).toHaveLength(7)
+  })
+
+  test("are taken again without counting again", async () => {
+    const made = await world.source({ vendor: "twilio", secret: "token" })
+    await world.deliver(made.url, senders.Twilio!.send("token", world.clock(), made.url))
+    expect(await world.ledger(made.id)).toMatchObject({ received: 1, counted: 1 })
+    const [delivery] = (await deliveriesOf(made)).deliveries
+    // Twilio tells no time: by the day of the replay it would be another event.
+    world.clock.advance(5 * 24 * 3600 * SECOND)
+    const replay = `/v1/sources/${made.id}/deliveries/${delivery!.id}/replay`
+    expect(await world.ask("POST", replay)).toEqual({
+      outcome: "read",
+      messages: 1,
+      accepted: 1,
+      quarantined: 0,
+      rejected: 0,
+    })
+    await world.stack.idle()
+    expect((await world.ask("GET", `/v1/ledger?from=2020-01-01&to=2099-01-01`)).rows).toContainEqual(
+      expect.objectContaining({ source: made.id, received: 2, counted: 1, duplicate: 1 }),
+    )
+  })
+
+  test("that could not be queued are refused, but kept, and count when they are taken again", async () => {
+    const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+    const { runtime } = world.stack
+    const broken = hooksApp({ ...runtime, enqueue: () => Promise.reject(new Error("no queue")) })
+    const { headers, body } = senders.Stripe!.send("whsec_1", world.clock(), made.url)
+    const init = { method: "POST", headers, body: Uint8Array.from(body) }
+    expect((await broken.request(made.url, init)).status).toBe(500)
+    expect(await world.ledger(made.id)).toMatchObject({ received: 0 })
+    const [delivery] = (await deliveriesOf(made)).deliveries
+    await world.ask("POST", `/v1/sources/${made.id}/deliveries/${delivery!.id}/replay`)
+    expect(await world.ledger(made.id)).toMatchObject({ counted: 2 })
+    expect((await world.deliver(made.url, { headers, body })).status).toBe(200)
+    expect(await world.ledger(made.id)).toMatchObject({ counted: 2, duplicate: 2 })
+  })
+
+  test("whose raw copy cannot be kept are not acknowledged, and nothing of them is queued", async () => {
+    const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+    const { runtime } = world.stack
+    const queued: string[] = []
+    const put: typeof runtime.table.put = async (item, condition) => {
+      if (item.pk.includes("deliveries")) throw new Error("no table")
+      return runtime.table.put(item, condition)
+    }
+    const enqueue = async (messages: readonly string[]) => void queued.push(...messages)
+    const broken = hooksApp({ ...runtime, enqueue, table: { ...runtime.table, put } })
+    const { headers, body } = senders.Stripe!.send("whsec_1", world.clock(), made.url)
+    const answer = await broken.request(made.url, { method: "POST", headers, body: Uint8Array.from(body) })
+    expect([answer.status, queued]).toEqual([500, []])
+    expect(await answer.text()).not.toContain("no table")
+  })
+})
+
+test("a flood of refusals is counted whole, and written once a second", async () => {
+  const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+  const { runtime } = world.stack
+  const written: string[] = []
+  const add: typeof runtime.table.add = (key, amounts) => {
+    written.push(key.pk)
+    return runtime.table.add(key, amounts)
+  }
+  const hooks = hooksApp({ ...runtime, table: { ...runtime.table, add } })
+  const knock = () => hooks.request(made.url, { method: "POST", body: "{}" })
+  for (let second = 0; second < 3; second++) {
+    const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await knock()).status))
+    expect(new Set(statuses)).toEqual(new Set([401]))
+    world.clock.advance(SECOND)
+  }
+  expect(written).toHaveLength(3)
+  await knock()
+  expect(await world.ask("GET", `/v1/sources/${made.id}`)).toMatchObject({
+    last24Hours: { refused: 61 },
+    lastRefusal: { code: "missing_signature" },
+    errorRate: 1,
+  })
+  world.clock.advance(25 * 3600 * SECOND)
+  expect(await world.ask("GET", `/v1/sources/${made.id}`)).toMatchObject({
+    last24Hours: { refused: 0 },
+    lastRefusal: { code: "missing_signature" },
+    errorRate: 0,
+  })
+})
+
+test("what a door believes of a source is read once in four seconds, whoever knocks", async () => {
+  const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+  const { runtime } = world.stack
+  const read: string[] = []
+  const get: typeof runtime.table.get = (key) => {
+    read.push(key.sk)
+    return runtime.table.get(key)
+  }
+  const table = { ...runtime.table, get }
+  const hooks = hooksApp({
+    ...runtime,
+    table,
+    trackingPlan: async () => undefined,
+    authenticate: authenticator(runtime),
+  } as never)
+  const knock = async (id: string) =>
+    (await hooks.request(`${world.stack.url}/hooks/${id}`, { method: "POST", body: "{}" })).status
+  for (let i = 0; i < 10; i++) expect(await knock(made.id)).toBe(401)
+  expect(read).toEqual([made.id])
+  world.clock.advance(4 * SECOND)
+  expect(await knock(made.id)).toBe(401)
+  expect(read).toEqual([made.id, made.id])
+  for (const junk of ["src_acme_", "src__0123456789abcdef", `${made.id}1`, "x"]) expect(await knock(junk)).toBe(404)
+  expect(read).toHaveLength(2)
+})

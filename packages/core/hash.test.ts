@@ -1,0 +1,17 @@
+import { expect, test } from "vitest"
+import { sameSecret, sha256, shortHash } from "./hash.ts"
+
+test("SHA-256 of a text is that of FIPS 180-4's example", () => {
+  expect(sha256("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  expect(sha256(Buffer.from("abc"))).toBe(sha256("abc"))
+})
+
+test("a short hash is the first 96 bits in 16 characters", () => {
+  expect(shortHash("abc")).toBe(Buffer.from(sha256("abc"), "hex").subarray(0, 12).toString("base64url"))
+  expect(shortHash("abc")).toHaveLength(16)
+})
+
+test("secrets are the same only if they are the same, of whatever length", () => {
+  expect(sameSecret("secret", Buffer.from("secret"))).toBe(true)
+  for (const other of ["", "secre", "secret ", "Secret"]) expect(sameSecret("secret", other)).toBe(false)
+})

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from "vitest"
+import type { DevTenant } from "#local/home.ts"
+import { doors, over, startWorld, type World, watched } from "./world.ts"
+
+let world: World
+let [free, basic]: DevTenant[] = []
+beforeAll(async () => {
+  world = await startWorld()
+  free = await world.tenant("free", { plan: "free" })
+  basic = await world.tenant("basic", { plan: "basic" })
+}, 60_000)
+afterAll(() => world.stop())
+
+const by = (key: string) => ({ headers: { authorization: `Bearer ${key}` } })
+const track = (key: string, times: number) => ({
+  method: "POST",
+  headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+  body: JSON.stringify({
+    batch: Array.from({ length: times }, (_, i) => ({ type: "track", userId: `u${i}`, event: "Page Viewed" })),
+  }),
+})
+
+test("an answer says what is left of the minute; the request after the last is refused, and told when to come back", async () => {
+  const { knock } = doors(world.stack.runtime)
+  const path = "/v1/metrics"
+  const first = await knock("api", path, by(free!.readKey))
+  expect(first.status).toBe(200)
+  expect(Object.fromEntries(first.headers)).toMatchObject({ "ratelimit-limit": "300", "ratelimit-remaining": "299" })
+  expect(Number(first.headers.get("ratelimit-reset"))).toBeGreaterThan(0)
+  let last = first
+  for (let i = 0; i < 700 && last.status === 200; i++) last = await knock("api", path, by(free!.readKey))
+  expect(last.status).toBe(429)
+  const seconds = Number(last.headers.get("retry-after"))
+  expect(seconds).toBeGreaterThanOrEqual(1)
+  expect(seconds).toBeLessThanOrEqual(60)
+  expect(last.headers.get("ratelimit-remaining")).toBe("0")
+  expect(last.json).toMatchObject({ code: "rate_limited", status: 429, retryAfter: seconds })
+  expect(last.json.detail).toBe(`the plan free includes 300 requests a minute by key; try again in ${seconds} s`)
+  expect((await knock("api", path, by(free!.adminKey))).status).toBe(429)
+  expect((await knock("api", path, by(basic!.readKey))).status).toBe(200)
+  expect((await knock("api", path, by(world.acme.readKey))).status).toBe(200)
+})
+
+test("a day's events end with the plan's figure; what was refused was not taken in, and queries go on", async () => {
+  const { knock } = doors(world.stack.runtime)
+  const tenant = await world.tenant("daily", { plan: "free" })
+  for (let i = 0; i < 10; i++)
+    expect((await knock("collect", "/v1/batch", track(tenant.writeKey, 1000))).status).toBe(200)
+  const refused = await knock("collect", "/v1/batch", track(tenant.writeKey, 1))
+  expect(refused.status).toBe(429)
+  expect(refused.json).toMatchObject({ code: "quota_exceeded" })
+  expect(refused.json.detail).toContain("the plan free includes 10000 events a day (UTC)")
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0)
+  expect((await world.ask({}, tenant)).status).toBe(200)
+  expect(await world.counts(tenant)).toMatchObject({ received: 10_000 })
+}, 60_000)
+
+test("one customer's browser cannot use up what the others have", async () => {
+  const { knock } = doors(world.stack.runtime)
+  const tenant = await world.tenant("browsers", { plan: "free" })
+  const page = (anonymousId: string) => ({
+    ...track(tenant.writeKey, 1),
+    body: JSON.stringify({ anonymousId, name: "Home" }),
+  })
+  let refused = await knock("collect", "/v1/page", page("flooding"))
+  for (let i = 0; i < 130 && refused.status === 200; i++) refused = await knock("collect", "/v1/page", page("flooding"))
+  expect(refused.json).toMatchObject({ code: "rate_limited" })
+  expect(refused.json.detail).toContain("120 requests a minute by user")
+  expect((await knock("collect", "/v1/page", page("quiet"))).status).toBe(200)
+})
+
+test("when keys cannot be read nobody is let in: 503 with the time to try again, in the log with its cause", async () => {
+  let away = false
+  const { runtime } = world.stack
+  const table = watched(runtime.table, () => {
+    if (away) throw new Error("the table is away")
+  })
+  const { knock } = doors(over(runtime, table))
+  away = true
+  for (const [door, path, request] of [
+    ["api", "/v1/metrics", by(world.acme.readKey)],
+    ["collect", "/v1/batch", track(world.acme.writeKey, 1)],
+  ] as const) {
+    const answer = await knock(door, path, request)
+    expect(answer.status).toBe(503)
+    expect(answer.json).toMatchObject({ code: "unavailable", retryAfter: 1 })
+    expect(answer.text).not.toContain("the table is away")
+  }
+  expect(
+    world.lines.filter(({ name, stack }) => name === "error" && String(stack).includes("the table is away")),
+  ).toHaveLength(2)
+  away = false
+  expect((await knock("api", "/v1/metrics", by(world.acme.readKey))).status).toBe(200)
+})

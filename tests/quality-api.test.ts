@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { instant, MINUTE } from "#core/clock.ts"
+import { checkWorker } from "#platform/workers.ts"
+import { doors, over, startWorld, type World } from "./world.ts"
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.stop())
+
+const admin = (path: string, body?: unknown, method = "POST") =>
+  world.request(path, { method, key: world.acme.adminKey, ...(body === undefined ? {} : { body }) })
+const read = (path: string) => world.request(path, { key: world.acme.readKey })
+const booked = (id: string, properties: object, event = "Seat Booked") => ({
+  type: "track",
+  messageId: id,
+  event,
+  userId: "u1",
+  timestamp: instant(Date.now()),
+  properties,
+})
+
+type Quality = {
+  score: number
+  sources: {
+    source: string
+    score: number
+    parts: { name: string; value: number | null; weight: number; gate: string; query: string }[]
+  }[]
+  failing: { source: string; part: string }[]
+  alerts: { id: string; part: string; status: string; cause: string; advice: string; since: string }[]
+  trends: { source: string; parts: Record<string, number | null> }[]
+  ledger: { received: number; balanced: boolean }
+}
+
+test("a plan is drafted from what was seen, put in force, and applied at the door", { timeout: 30_000 }, async () => {
+  await world.send({ batch: Array.from({ length: 40 }, (_, i) => booked(`seat-${i}`, { seat: `${i}A` })) })
+  await world.stack.idle()
+  const draft = (await admin("/v1/plan/draft", {})).json as { plan: { events: { name: string; mode: string }[] } }
+  expect(draft.plan.events).toEqual([
+    { name: "Seat Booked", mode: "observe", properties: { seat: { type: "string", required: true } } },
+  ])
+  expect((await read("/v1/plan")).json.revision).toBe(0)
+
+  const plan = { unknown: "reject", events: [{ ...draft.plan.events[0], mode: "quarantine" }] }
+  expect((await admin("/v1/plan", { plan, revision: 0 }, "PUT")).json.revision).toBe(1)
+  expect((await admin("/v1/plan", { plan, revision: 0 }, "PUT")).status).toBe(409)
+
+  // Another function that has not read the plan yet; the one that has takes it up within five seconds.
+  const { knock } = doors(over(world.stack.runtime, world.stack.runtime.table))
+  const send = (batch: object[]) =>
+    knock("collect", "/v1/batch", {
+      method: "POST",
+      headers: { authorization: `Bearer ${world.acme.writeKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ batch }),
+    })
+  await new Promise((resolve) => setTimeout(resolve, 5100))
+  const answer = await send([booked("bad-1", {}), booked("bad-2", {}, "Seat Sold"), booked("good-1", { seat: "1B" })])
+  expect(answer.json).toMatchObject({
+    accepted: 2,
+    quarantined: 1,
+    rejected: [{ index: 1, code: "plan_unknown_event" }],
+  })
+  await world.stack.idle()
+  expect((await read("/v1/quarantine?code=plan_missing_field")).json.items).toMatchObject([{ id: "bad-1" }])
+  const { differences } = (await read("/v1/plan/differences")).json as {
+    differences: { code: string; event: string }[]
+  }
+  expect(differences).toMatchObject([{ code: "plan_missing_field", event: "Seat Booked", count: 1, of: 42 }])
+})
+
+test("a gate that fails opens an alert at the second check, and closes it when it is well again", {
+  timeout: 30_000,
+}, async () => {
+  await world.send({
+    batch: Array.from({ length: 60 }, (_, i) =>
+      booked(`wrong-${i}`, { revenue: "-1", order_id: "o" }, "Order Completed"),
+    ),
+  })
+  await world.stack.idle()
+  let now = Date.now() + MINUTE
+  const runtime = over(world.stack.runtime, world.stack.runtime.table, () => now)
+  const check = checkWorker(runtime)
+  await check()
+  expect(((await read("/v1/quality")).json as Quality).alerts).toEqual([])
+  now += 5 * MINUTE
+  await check()
+  const quality = (await read("/v1/quality")).json as Quality
+  expect(quality.alerts).toMatchObject([{ source: "default", part: "accuracy", status: "open", severity: "high" }])
+  expect(quality.alerts[0]!.cause).toContain("Order Completed")
+  expect(quality.failing.map(({ part }) => part)).toContain("accuracy")
+  const web = quality.sources.find(({ source }) => source === "default")!
+  expect(web.score).toBeLessThan(100)
+  expect(web.parts.map(({ name }) => name)).toEqual(
+    "fields volume accuracy lag clock silence uniqueness drift".split(" "),
+  )
+  expect(quality.sources.find(({ source }) => source === "*")!.parts[0]).toMatchObject({ name: "identities", value: 0 })
+  expect(quality.ledger).toMatchObject({ balanced: true, quarantined: 61, rejected: 1 })
+  expect(quality.trends.length).toBeGreaterThan(0)
+
+  for (let request = 0; request < 12; request++) {
+    const batch = Array.from({ length: 1000 }, (_, i) => booked(`fine-${request}-${i}`, { seat: "1C" }))
+    expect((await world.send({ batch })).status).toBe(200)
+  }
+  await world.stack.idle()
+  const statuses: unknown[] = []
+  for (let i = 0; i < 2; i++) {
+    now += 5 * MINUTE
+    await check()
+    statuses.push(((await read("/v1/quality")).json as Quality).alerts[0]!.status)
+  }
+  expect(statuses).toEqual(["open", "closed"])
+})
+
+test("one tenant's plan and quality are nobody else's", async () => {
+  const globex = (path: string) => world.request(path, { key: world.globex.readKey })
+  expect((await globex("/v1/plan")).json.plan).toEqual({ events: [], unknown: "observe" })
+  expect((await globex("/v1/quality")).json).toMatchObject({ score: null, alerts: [], failing: [] })
+  expect((await globex("/v1/quality?source=default")).status).toBe(404)
+  expect((await globex("/v1/quality?from=2026-02-01&to=2026-01-01")).status).toBe(400)
+  expect((await world.request("/v1/plan/draft", { method: "POST", key: world.globex.readKey })).status).toBe(403)
+})
