@@ -20,7 +20,14 @@ const command = new Command("npm start --")
   .option("--hooks-url <url>", "under which address vendors reach this machine, such as a tunnel's")
   .option("--log", "print a JSON line for each unit of work")
   .parse()
-const options = command.opts<{ port: number; fresh?: true; demo: boolean; data: string; hooksUrl?: string; log?: true }>()
+const options = command.opts<{
+  port: number
+  fresh?: true
+  demo: boolean
+  data: string
+  hooksUrl?: string
+  log?: true
+}>()
 
 async function main() {
   const leave = occupy(options.data)

@@ -80,6 +80,7 @@ test("the figures tell of requests, the store, units, the cache, the queues, dea
   expect(value('octant_capacity_units_total{action="PutItem",kind="write",part="journal"}')).toBeGreaterThan(0)
   expect(value('octant_cache_lookups_total{outcome="hit"}')).toBe(2)
   expect(value('octant_queue_messages{queue="append",state="visible"}')).toBe(0)
+  expect(value('octant_queue_wait_seconds_count{queue="append"}')).toBeGreaterThan(0)
   expect(value('octant_dead_letters{queue="append"}')).toBe(0)
   expect(value('octant_dead_letters{queue="fold"}')).toBe(0)
   expect(value('octant_fold_lag_entries{of="all"}')).toBe(1)

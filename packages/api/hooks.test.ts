@@ -203,7 +203,8 @@ test("whatever is no source of anybody's is answered alike, and junk without a l
 test("only POST is taken, and only there", async () => {
   const { url } = await world.source({ vendor: "stripe", secret: "whsec_x" })
   for (const method of ["GET", "PUT", "PATCH", "DELETE"]) {
-    expect((await fetch(url, { method })).status).toBe(405)
+    const { status, headers } = await fetch(url, { method })
+    expect([status, headers.get("allow")]).toEqual([405, "POST"])
   }
   expect((await fetch(`${url}/more`, { method: "POST" })).status).toBe(404)
   expect((await fetch(`${world.stack.url}/hooks/`, { method: "POST" })).status).toBe(404)

@@ -9,7 +9,7 @@ import { type ReceiveNeeds, receive } from "#pipeline/receive.ts"
 import { refusalTrace } from "#pipeline/refusals.ts"
 import type { Delivery } from "#sources/source.ts"
 import { readBytes } from "./body.ts"
-import { type Correlated, perRequest, problem } from "./problem.ts"
+import { type Correlated, otherMethods, perRequest, problem } from "./problem.ts"
 
 export type HooksNeeds = ReceiveNeeds & { log: Log; hooksUrl: () => string; figures?: Figures }
 
@@ -50,9 +50,7 @@ export function hooksApp(needs: HooksNeeds) {
       ? c.body(null, 200)
       : c.json({ outcome: received.outcome, detail: received.problem }, 202)
   })
-  app.all("/hooks/:source", () => {
-    throw new Fault("method_not_allowed", "use POST")
-  })
+  otherMethods(app)
   return app
 
   async function deliveryOf(request: Request, source: string): Promise<Delivery> {

@@ -3,11 +3,13 @@ import type { Limiter, Request, Verdict } from "#access/limit.ts"
 import { type PlanName, type Quota, quotas } from "#access/plans.ts"
 import { SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
+import type { Figures } from "#core/figures.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Correlated } from "./problem.ts"
 
 export type LimitNeeds = {
   limiter: Limiter
+  figures?: Figures
   planOf: (tenant: TenantId) => Promise<PlanName>
   /** The header in which a proxy of ours says who has called; whoever could reach us without it could claim anything. */
   addressHeader?: string | undefined
@@ -30,6 +32,7 @@ export async function within(c: Context<Correlated>, needs: LimitNeeds, counted:
   c.header("RateLimit-Remaining", String(verdict.remaining))
   c.header("RateLimit-Reset", String(seconds))
   if (verdict.allowed) return
+  needs.figures?.count("octant_refusals_total", { reason: verdict.reason, plan })
   c.set("outcome", `refused by ${verdict.reason}`)
   throw refusal(verdict, plan, seconds)
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { authenticator } from "#access/key.ts"
 import { SECOND } from "#core/clock.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { VendorId } from "#sources/registry.ts"
@@ -121,6 +120,16 @@ describe("a source", () => {
   })
 })
 
+test("two senders that nobody knows may give the same id to different facts", async () => {
+  const config = { signature: { kind: "bearer" }, event: "/type", messageId: "/id", userId: "/user" }
+  const body = Buffer.from(JSON.stringify({ type: "Feature Used", id: 1, user: "ada" }))
+  const made = [await world.source({ vendor: "generic", config }), await world.source({ vendor: "generic", config })]
+  for (const { url, secret } of made) {
+    expect((await world.deliver(url, { headers: { authorization: `Bearer ${secret}` }, body })).status).toBe(200)
+  }
+  for (const { id } of made) expect(await world.ledger(id)).toMatchObject({ received: 1, duplicate: 0 })
+})
+
 describe("another tenant", () => {
   test("is told the same of a source of Acme's, and of its deliveries, as of one that is not there", async () => {
     const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
@@ -163,7 +172,7 @@ describe("another tenant", () => {
 
 test("vendors are listed with what one needs to know, each by the id that a source is made with", async () => {
   const { vendors } = (await world.ask("GET", "/v1/vendors")) as { vendors: (Json & { id: string; facts: object })[] }
-  expect(vendors.map(({ id }) => id).toSorted()).toEqual([...VendorId.options].toSorted())
+  expect(new Set(vendors.map(({ id }) => id))).toEqual(new Set(VendorId.options))
   expect(vendors.find(({ id }) => id === "whop")).toEqual({
     id: "whop",
     name: "Whop",
@@ -327,12 +336,7 @@ test("what a door believes of a source is read once in four seconds, whoever kno
     return runtime.table.get(key)
   }
   const table = { ...runtime.table, get }
-  const hooks = hooksApp({
-    ...runtime,
-    table,
-    trackingPlan: async () => undefined,
-    authenticate: authenticator(runtime),
-  } as never)
+  const hooks = hooksApp({ ...runtime, table })
   const knock = async (id: string) =>
     (await hooks.request(`${world.stack.url}/hooks/${id}`, { method: "POST", body: "{}" })).status
   for (let i = 0; i < 10; i++) expect(await knock(made.id)).toBe(401)

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => world.stop())
 
 test("a tenant is made with its zone and currency, once", async () => {
-  const shop = { id: "shop", name: "The Shop", timeZone: "Europe/Athens", currency: "EUR" }
+  const shop = { id: "shop", name: "The Shop", timeZone: "Europe/Athens", currency: "EUR", plan: "enterprise" }
   const create = [
     "tenants",
     "create",
@@ -26,7 +26,7 @@ test("a tenant is made with its zone and currency, once", async () => {
   expect(await world.ask(...create)).toEqual(shop)
   expect(await world.ask("tenants", "list")).toEqual({
     tenants: [
-      { id: "acme", name: "acme", timeZone: "UTC", currency: "USD", createdAt: expect.any(String) },
+      { id: "acme", name: "acme", timeZone: "UTC", currency: "USD", plan: "enterprise", createdAt: expect.any(String) },
       { ...shop, createdAt: expect.any(String) },
     ],
   })

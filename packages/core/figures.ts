@@ -10,14 +10,14 @@ export type Figures = {
 
 type Kind = "counter" | "gauge" | "histogram"
 /** Every figure there is, and what it says. */
-export const known = {
+const known = {
   octant_requests_total: ["counter", "Requests, by route and status."],
   octant_request_seconds: ["histogram", "Time from a request to its answer, by route and status."],
   octant_errors_total: ["counter", "Answers that are our fault (5xx), by route."],
   octant_store_seconds: ["histogram", "Time of a call of the table or of a queue, by action and outcome."],
   octant_capacity_units_total: ["counter", "Capacity that the table has used, by action, kind and part."],
   octant_cache_lookups_total: ["counter", "Look-ups of answers: hit, miss, or skipped because the cache is away."],
-  octant_limits_total: ["counter", "Verdicts of the limits, by what refused."],
+  octant_refusals_total: ["counter", "Requests refused by a limit or a quota, by which and by plan."],
   octant_redis_away: ["gauge", "1 while limits are counted in this process because Redis does not answer."],
   octant_queue_messages: ["gauge", "Messages in a queue: visible, in flight, delayed."],
   octant_dead_letters: ["gauge", "Messages that were given up, by the queue they came from."],

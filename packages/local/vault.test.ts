@@ -97,7 +97,10 @@ describe.each([
   test.each([
     ["another tenant", { ...acme, tenant: "globex" as TenantId }],
     ["another purpose", { ...acme, purpose: "secret:src_2" }],
-    ["a tenant and a purpose that read the same when joined", { tenant: "acme\u001fsecret:src_1" as TenantId, purpose: "" }],
+    [
+      "a tenant and a purpose that read the same when joined",
+      { tenant: "acme\u001fsecret:src_1" as TenantId, purpose: "" },
+    ],
   ])("does not open for %s, whether it knows the key or not", async (_name, other) => {
     const vault = make()
     const sealed = await sealText(vault, acme, "x")
@@ -134,7 +137,8 @@ describe("KMS", () => {
     await Promise.all(sealed.map((one) => other.open(acme, one)))
     await sealText(vault, { ...acme, tenant: "globex" as TenantId }, "x")
     expect(actions()).toEqual(["GenerateDataKey", "Decrypt", "GenerateDataKey"])
-    for (const { body } of asked) expect(body).toMatchObject({ KeyId: KEY_ID, EncryptionContext: { tenant: expect.any(String) } })
+    for (const { body } of asked)
+      expect(body).toMatchObject({ KeyId: KEY_ID, EncryptionContext: { tenant: expect.any(String) } })
     expect(String(asked[0]!.headers.authorization)).toMatch(
       /^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/eu-central-1\/kms\/aws4_request/,
     )

@@ -179,7 +179,7 @@ export function keptBy(where: Filter | undefined): Kept | undefined {
   if (!where || !("op" in where) || !(eventDimensionNames as string[]).includes(where.field)) return undefined
   const { field, op, value } = where as Comparison
   const values = op === "eq" ? [value] : op === "in" ? (value as unknown[]) : undefined
-  if (!values || !values.every((one) => typeof one === "string" && !Number.isFinite(Number(one)))) return undefined
+  if (!values?.every((one) => typeof one === "string" && !Number.isFinite(Number(one)))) return undefined
   return { dimension: field as EventDimension, keys: new Set(values as string[]) }
 }
 

@@ -206,3 +206,117 @@ describe.each(zones)("in %s", (name) => {
     )
   })
 })
+
+/** All answers of a source, as text. */
+async function answersOf(source: Source, from: string, to: string, without: readonly MetricName[] = []) {
+  const answers: Record<string, unknown> = {}
+  for (const { metric, by, grains: steps } of asked.filter((one) => !without.includes(one.metric))) {
+    for (const grain of steps) {
+      const query = Query.parse({ metric, from, to, grain, ...(by ? { by } : {}) })
+      answers[`${metric} ${by} ${grain}`] = await run(source, questionOf(query, to))
+    }
+  }
+  return answers
+}
+
+describe("whose an event is", () => {
+  const shuffled = logs(30).chain((log) => fc.tuple(fc.constant(log), fc.shuffledSubarray(log, { minLength: log.length })))
+
+  test("does not depend on the order in which identities and events arrive", async () => {
+    await fc.assert(
+      fc.asyncProperty(shuffled, cuts, async ([log, other], entries) => {
+        const { from, to } = rangeOf(log, [-2, 6])
+        const [one, two] = [foldedAtOnce(entriesOf(log, [])), foldedAtOnce(entriesOf(other, entries))]
+        expect(await answersOf(two, from, to)).toEqual(await answersOf(one, from, to))
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  test("does not change when the same names are joined again", async () => {
+    await fc.assert(
+      fc.asyncProperty(logs(30), async (log) => {
+        const again = log
+          .filter(({ user, anonymous, what }) => what.kind === "alias" || (user !== undefined && anonymous !== undefined))
+          .map((one): Happening => ({ ...one, id: `again-${one.id}`, what: one.what.kind === "alias" ? one.what : { kind: "identify" } }))
+        const { from, to } = rangeOf(log, [-2, 6])
+        const [once, twice] = [foldedAtOnce(entriesOf(log, [])), foldedAtOnce(entriesOf([...log, ...again], [log.length]))]
+        const without: MetricName[] = ["events", "active_customers"]
+        expect(await answersOf(twice, from, to, without)).toEqual(await answersOf(once, from, to, without))
+        const active = { metric: "active_customers", from, to } as const
+        expect((await run(twice, questionOf(Query.parse(active), to))).series).toEqual(
+          (await run(once, questionOf(Query.parse(active), to))).series,
+        )
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  const at = Date.parse("2026-05-05T12:00:00Z")
+  let made = 0
+  const page = (more: Partial<Happening>): Happening => ({ id: `p${++made}`, ms: at + made, what: { kind: "page" }, ...more })
+  const customers = async (...log: Happening[]) => {
+    const query = Query.parse({ metric: "active_customers", from: "2026-05-01", to: "2026-05-31", grain: "total" })
+    return (await run(foldedAtOnce(entriesOf(log, [1])), questionOf(query, "2026-05-31"))).total
+  }
+
+  test("a browser that two users share stays with the first; both stay themselves", async () => {
+    const [one, other] = [page({ user: "u1", anonymous: "a" }), page({ user: "u2", anonymous: "a" })]
+    expect(await customers(one, other)).toBe(2)
+    expect(await customers(one, other, page({ anonymous: "a" }))).toBe(2)
+    expect(await customers(page({ anonymous: "a" }), one, other)).toBe(2)
+  })
+
+  test("an alias joins two users whatever they are, also before either was seen, and in chains", async () => {
+    const alias = (user: string, previous: string) => page({ user, what: { kind: "alias", previous } })
+    const [a, b, c] = [page({ user: "a" }), page({ user: "b" }), page({ user: "c" })] as const
+    expect(await customers(a, b, c)).toBe(3)
+    expect(await customers(a, b, alias("a", "b"))).toBe(1)
+    expect(await customers(alias("a", "b"), b, a)).toBe(1)
+    expect(await customers(alias("a", "b"), alias("b", "c"), c, a)).toBe(1)
+    expect(await customers(a, b, c, alias("c", "b"), alias("b", "a"))).toBe(1)
+    expect(await customers(a, alias("a", "a"))).toBe(1)
+    expect(await customers(a, b, alias("a", "b"), alias("b", "a"), alias("a", "b"))).toBe(1)
+  })
+})
+
+describe("only what a filter lets through exists", () => {
+  const filters: [Filter, (one: Happening) => boolean][] = [
+    [{ field: "country", op: "eq", value: "GR" }, ({ country }) => country === "GR"],
+    [{ field: "type", op: "ne", value: "track" }, ({ what }) => ["page", "identify", "alias"].includes(what.kind)],
+    [{ not: { field: "user_id", op: "in", value: ["u0", "u1"] } }, ({ user }) => user !== "u0" && user !== "u1"],
+    [{ field: "event", op: "contains", value: "subscription" }, ({ what }) => what.kind === "subscription"],
+  ]
+
+  test.each(filters)("%j: every figure is what one counts by hand over the matching events", async (filter, exists) => {
+    await fc.assert(
+      fc.asyncProperty(withRetries, cuts, async (arrived, entries) => {
+        const { from, to } = rangeOf(arrived, [-1, 6])
+        const memory = emptyMemory(START)
+        for (const entry of entriesOf(arrived, entries)) fold(memory, entry, (fact) => matches(filter, fact))
+        expect(await compared(readMemory(memory), twinOf(arrived, "UTC", exists), from, to)).toEqual([])
+      }),
+      { numRuns: 12 },
+    )
+  })
+})
+
+describe("by the hour under each key, which views do not keep", () => {
+  test.each(zones)("every figure is what one counts by hand in %s", async (name) => {
+    const hourly: typeof asked = [
+      { metric: "active_customers", grains: ["hour"] },
+      { metric: "active_customers", by: "country", grains: ["hour"] },
+      { metric: "gross_revenue", by: "product", grains: ["hour"] },
+      { metric: "mrr", grains: ["hour"] },
+      { metric: "response_time_p50", grains: ["hour"] },
+    ]
+    await fc.assert(
+      fc.asyncProperty(logs(25), async (log) => {
+        const { from } = rangeOf(log, [1, 0])
+        const source = foldedAtOnce(entriesOf(log, []), { zone: zoneOf(name), detail: { hourly: true } })
+        expect(await compared(source, twinOf(log, name), from, addDays(from, 2), hourly)).toEqual([])
+      }),
+      { numRuns: 12 },
+    )
+  })
+})

@@ -217,7 +217,8 @@ export function twinOf(
     const ofKind = <K extends What["kind"]>(kind: K) =>
       events.filter(({ what }) => what.kind === kind) as (Happening & { what: What & { kind: K } })[]
     const people = (some: readonly Happening[]) => new Set(some.map(customerOf)).size
-    const inKey = (some: readonly Happening[]) => (by ? some.filter(({ country }) => country === by.key) : some)
+    const inKey = (some: readonly Happening[]) =>
+      by ? some.filter(({ country }) => (country ?? "(none)") === by.key) : some
     /** Of orders or refunds, in cents or pieces, of one product, category or country, or of what has none. */
     const summed = (
       kind: "order" | "refund",
@@ -385,7 +386,12 @@ function happening(person: number, base: number, people: number): fc.Arbitrary<D
   ) =>
     fc
       .record({ ms, identity, country: countries, what })
-      .map(({ identity: names_, ...rest }): Draft => ({ ...rest, ...names_ }))
+      // What identify says would be the customer's from then on.
+      .map(({ identity: name, country, ...rest }): Draft => ({
+        ...rest,
+        ...name,
+        ...(country === undefined || rest.what.kind === "identify" || rest.what.kind === "alias" ? {} : { country }),
+      }))
   return fc.oneof(
     { weight: 3, arbitrary: draft(visit, who(person, true), fc.constant({ kind: "page" })) },
     { weight: 1, arbitrary: draft(anyTime, who(person, true), fc.constant({ kind: "page", session: "own" })) },

@@ -14,7 +14,9 @@ import { readHead } from "#store/views.ts"
 import type { Runtime } from "./runtime.ts"
 
 /** What Lambda hands over from a queue, as far as we read it. */
-export type QueueEvent = { Records: { messageId: string; body: string }[] }
+export type QueueEvent = {
+  Records: { messageId: string; body: string; attributes?: Record<string, string> }[]
+}
 export type QueueAnswer = { batchItemFailures: { itemIdentifier: string }[] }
 
 /** Each message fails alone: result i belongs to record i. */
@@ -22,9 +24,20 @@ const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => (
   batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
 })
 
+/** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */
+function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
+  for (const { attributes } of event.Records) {
+    const sentAt = Number(attributes?.SentTimestamp)
+    if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
+  }
+}
+type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures">>
+
 /** Appends what was accepted to the journals. */
 export const appendWorker =
-  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold">) => async (event: QueueEvent) => {
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold"> & Waits) =>
+  async (event: QueueEvent) => {
+    tellWaits(runtime, "append", event)
     const outcomes = await appendMessages(
       runtime,
       event.Records.map(({ body }) => body),
@@ -42,8 +55,9 @@ const FOLD_BUDGET_MS = 10 * MINUTE
 
 /** Folds one tenant's journal into its views. One that is interrupted stays in the queue for the next worker. */
 export const foldWorker =
-  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log">, isStopping = () => false) =>
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log"> & Waits, isStopping = () => false) =>
   async (event: QueueEvent) => {
+    tellWaits(runtime, "fold", event)
     const done: boolean[] = []
     for (const { body } of event.Records) {
       try {

@@ -37,7 +37,7 @@ async function newViews() {
   const tenant = TenantId.parse(`tenant-${++made}`)
   const needs = { table, clock: fakeClock(AT), nonce: () => randomText(seeded, 16) }
   await beginGeneration(needs, tenant, 1, { zone: "UTC", currency: "EUR" })
-  await switchGeneration(needs, tenant, 0, 1)
+  await switchGeneration(needs, tenant, 0, 1, 0)
   const pk = keys.block(tenant, 1, "days")
   const head = async () => (await readHead(needs, tenant))!
   const views = {
@@ -91,9 +91,9 @@ test("a generation is begun once and becomes the current one once", async () => 
   expect((await head()).generation).toBe(1)
   expect(await readHead(needs, tenant, 2)).toMatchObject({ generation: 2, ...settings, position: 0 })
   expect(await readHead(needs, tenant, 3)).toBeUndefined()
-  expect(await switchGeneration(needs, tenant, 3, 2)).toBe(false)
-  expect(await switchGeneration(needs, tenant, 0, 2)).toBe(false)
-  expect(await switchGeneration(needs, tenant, 1, 2)).toBe(true)
+  expect(await switchGeneration(needs, tenant, 3, 2, 0)).toBe(false)
+  expect(await switchGeneration(needs, tenant, 0, 2, 0)).toBe(false)
+  expect(await switchGeneration(needs, tenant, 1, 2, 0)).toBe(true)
   expect(await head()).toMatchObject({ generation: 2, ...settings })
 })
 

@@ -8,7 +8,15 @@ import { address, uuid } from "#simulator/people.ts"
  * Tracked events with the entropy of real ones (about 440 bytes of JSON each): fresh UUIDs, people with their own user
  * agents and addresses, Zipf-distributed customers and products. A repetitive payload would compress eleven times.
  */
-export type Corpus = { seed: number; events: number; customers: number; from: string; days: number }
+export type Corpus = {
+  seed: number
+  events: number
+  customers: number
+  from: string
+  days: number
+  /** One event of so many belongs to the customers in turn, so that all of them are active; 20 if absent. */
+  inTurn?: number
+}
 
 type Person = {
   userId: string
@@ -22,8 +30,6 @@ const POPULATION = 440
 const PRODUCTS = 300
 const KNOWN = 0.8
 const REFERRED = 0.3
-/** Every so many events belong to the customers in turn, so that all of them are active. */
-const IN_TURN = 20
 
 const countryOf = lottery({
   US: 30,
@@ -51,7 +57,7 @@ const referrers = [
 ]
 
 /** The same corpus gives the same messages, byte for byte, in time order. */
-export function* corpus({ seed, events, customers, from, days }: Corpus): Generator<Message> {
+export function* corpus({ seed, events, customers, from, days, inTurn = 20 }: Corpus): Generator<Message> {
   const born = seededNumbers(POPULATION)
   const catalogue = Array.from({ length: PRODUCTS }, (_, i) => product(born, i))
   const people = Array.from({ length: customers }, () => person(born))
@@ -61,7 +67,7 @@ export function* corpus({ seed, events, customers, from, days }: Corpus): Genera
   const start = Date.parse(from)
   const step = (days * DAY) / events
   for (let i = 0; i < events; i++) {
-    const one = people[i % IN_TURN === 0 ? (i / IN_TURN) % customers : customerOf(next)]!
+    const one = people[i % inTurn === 0 ? (i / inTurn) % customers : customerOf(next)]!
     const at = Math.floor(start + (i + next()) * step)
     yield message(next, one, at, () => catalogue[productOf(next)]!)
   }

@@ -123,13 +123,12 @@ async function checkCounted(place: Place, tenant: Parameters<typeof ask>[1], sen
 }
 
 /** What is over its budget; nothing if all is well. */
-export function overspent({ eventsARequest, journal, all, sqs }: Units): string[] {
-  const budget = budgets.get(eventsARequest)
-  const over = (name: "journal" | "all" | "sqs", spent: number) =>
-    budget[name] !== undefined && spent > budget[name]
-      ? [`${name}: ${spent.toFixed(4)} an event at ${eventsARequest} events a request; the budget is ${budget[name]}`]
-      : []
-  return [...over("journal", journal), ...over("all", all), ...over("sqs", sqs)]
+export function overspent({ eventsARequest, ...spent }: Units): string[] {
+  return Object.entries(budgets.get(eventsARequest) ?? {}).flatMap(([name, budget]) => {
+    const units = spent[name as "journal" | "all" | "sqs"]
+    const at = `${name}: ${units.toFixed(4)} an event at ${eventsARequest} events a request`
+    return units > budget ? [`${at}; the budget is ${budget}`] : []
+  })
 }
 
 export const units: Bench = async ({ quick, say }) => {

@@ -27,7 +27,9 @@ export async function gorgiasStandIn(clock: Clock): Promise<StandIn & { own(secr
     return { body: { object: "list", uri: path, data, meta: { prev_cursor: null, next_cursor } } }
   })
 
-  const told = (ticket: Ticket) => [{ headers: { ...jsonType, "x-octant-token": token }, body: bytes({ ticket }) }]
+  const told = (ticket: Ticket, ...tells: string[]) => [
+    { headers: { ...jsonType, "x-octant-token": token }, body: bytes({ ticket }), tells },
+  ]
 
   const happen = (n: number): Telling => {
     const at = bare(clock())
@@ -35,12 +37,12 @@ export async function gorgiasStandIn(clock: Clock): Promise<StandIn & { own(secr
     if (n % 4 === 3 && old) {
       const closed = { ...old, status: "closed", closed_datetime: at, updated_datetime: at }
       tickets.set(old.id, closed)
-      return { webhooks: told(closed), events: 1 }
+      return { webhooks: told(closed, `opened ${old.id}`, `closed ${old.id}`), events: 1 }
     }
     const times = { created_datetime: at, updated_datetime: at, closed_datetime: null }
     const ticket = { id: n, status: "open", channel: "email", customer: { id: 5000 + n }, ...times }
     tickets.set(n, ticket)
-    return { webhooks: told(ticket), events: 1 }
+    return { webhooks: told(ticket, `opened ${n}`), events: 1 }
   }
   const own = (secret: string) => {
     token = secret

@@ -36,7 +36,7 @@ export async function paypalStandIn(clock: Clock): Promise<StandIn> {
       "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-b0d12406",
       "paypal-auth-algo": "SHA256withRSA",
     }
-    return [{ headers, body }]
+    return [{ headers, body, tells: [event.id] }]
   }
 
   const happen = (n: number): Telling => {

@@ -36,7 +36,8 @@ export async function shopifyStandIn(clock: Clock): Promise<StandIn> {
   const told = (topic: string, object: Fields) => {
     const body = bytes(object)
     const about = { "x-shopify-topic": topic, "x-shopify-webhook-id": `wh-${sent++}` }
-    return { headers: { ...jsonType, ...about, "x-shopify-hmac-sha256": hmac("sha256", secret, body, "base64") }, body }
+    const signature = { "x-shopify-hmac-sha256": hmac("sha256", secret, body, "base64") }
+    return { headers: { ...jsonType, ...about, ...signature }, body, tells: [about["x-shopify-webhook-id"]] }
   }
   const now = () => instant(Math.floor(clock() / SECOND) * SECOND)
 
@@ -45,7 +46,13 @@ export async function shopifyStandIn(clock: Clock): Promise<StandIn> {
     if (n % 4 === 3 && back) {
       const money = [{ kind: "refund", status: "success", amount: "3.00", currency: "USD" }]
       const lines = [{ quantity: 1, subtotal: "3.00", line_item: { product_id: 7 } }]
-      const refund = { id: 9000 + n, order_id: back.id, created_at: now(), refund_line_items: lines, transactions: money }
+      const refund = {
+        id: 9000 + n,
+        order_id: back.id,
+        created_at: now(),
+        refund_line_items: lines,
+        transactions: money,
+      }
       back.refunds.push(refund)
       back.updated_at = now()
       const webhooks = [told("refunds/create", refund), told("orders/updated", { ...back })]
@@ -54,7 +61,15 @@ export async function shopifyStandIn(clock: Clock): Promise<StandIn> {
     const cents = 3000 + n
     const line = { product_id: 7, title: "A thing", price: dollars(cents), quantity: 1 }
     const amounts = { subtotal_price: dollars(cents), total_price: dollars(cents), currency: "USD" }
-    const order = { id: n, created_at: now(), updated_at: now(), ...amounts, customer: { id: n }, line_items: [line], refunds: [] }
+    const order = {
+      id: n,
+      created_at: now(),
+      updated_at: now(),
+      ...amounts,
+      customer: { id: n },
+      line_items: [line],
+      refunds: [],
+    }
     orders.set(n, order)
     return { webhooks: [told("orders/create", { ...order })], events: 1, ordered: cents }
   }

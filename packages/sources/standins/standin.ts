@@ -4,10 +4,10 @@ import { type Clock, SECOND } from "#core/clock.ts"
 import type { Fields } from "#sources/generic.ts"
 import type { Delivery, Vendor } from "#sources/source.ts"
 
-/** A webhook as the vendor sends it. */
-export type Sent = Pick<Delivery, "headers" | "body">
+/** A webhook as the vendor sends it. `tells`: names for what it says, since some say again what was said before. */
+export type Sent = Pick<Delivery, "headers" | "body"> & { tells: string[] }
 
-/** What one thing that happened is to Octant. Amounts are in cents. */
+/** What one thing that happened is to Octant: so many new events, and money in cents. */
 export type Telling = { webhooks: Sent[]; events: number; ordered?: number; refunded?: number }
 
 /** A vendor on loopback: things happen there, it tells of them by webhook, and its API lists them. */

@@ -30,22 +30,34 @@ export async function stripeStandIn(clock: Clock): Promise<StandIn> {
     events.push(event)
     const body = bytes(event)
     const signature = `t=${created},v1=${hmac("sha256", secret, [`${created}.`, body], "hex")}`
-    return [{ headers: { ...jsonType, "stripe-signature": signature }, body }]
+    return [{ headers: { ...jsonType, "stripe-signature": signature }, body, tells: [event.id] }]
   }
 
   const happen = (n: number): Telling => {
     const cents = 1000 + n
-    const session = { id: `cs_${n}`, mode: "payment", payment_status: "paid", payment_intent: `pi_${n}`, currency: "usd" }
+    const session = {
+      id: `cs_${n}`,
+      mode: "payment",
+      payment_status: "paid",
+      payment_intent: `pi_${n}`,
+      currency: "usd",
+    }
     if (n % 5 === 3) {
       const charge = { id: `ch_${n}`, payment_intent: `pi_${n - 3}`, currency: "usd", amount_refunded: 500 }
       return { webhooks: told(n, "charge.refunded", charge, { amount_refunded: 0 }), events: 1, refunded: 500 }
     }
     if (n % 5 === 4) {
-      const items = { data: [{ price: { id: "price_1", unit_amount: 900, recurring: { interval: "month" } }, quantity: 1 }] }
+      const items = {
+        data: [{ price: { id: "price_1", unit_amount: 900, recurring: { interval: "month" } }, quantity: 1 }],
+      }
       const subscription = { id: `sub_${n}`, customer: `cus_${n}`, status: "active", currency: "usd", items }
       return { webhooks: told(n, "customer.subscription.created", subscription), events: 1 }
     }
-    return { webhooks: told(n, "checkout.session.completed", { ...session, amount_total: cents }), events: 1, ordered: cents }
+    return {
+      webhooks: told(n, "checkout.session.completed", { ...session, amount_total: cents }),
+      events: 1,
+      ordered: cents,
+    }
   }
   return { vendor: "stripe", baseUrl: server.url, credential, secret, happen, ...server }
 }

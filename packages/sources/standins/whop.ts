@@ -31,7 +31,7 @@ export async function whopStandIn(clock: Clock): Promise<StandIn> {
     const body = bytes({ id, api_version: "v1", timestamp: instant(clock()), type, company_id: "biz_1", data })
     const signature = `v1,${hmac("sha256", secret, [`${id}.${seconds}.`, body], "base64")}`
     const standard = { "webhook-id": id, "webhook-timestamp": seconds, "webhook-signature": signature }
-    return [{ headers: { ...jsonType, ...standard }, body }]
+    return [{ headers: { ...jsonType, ...standard }, body, tells: [id] }]
   }
 
   const happen = (n: number): Telling => {

@@ -37,7 +37,7 @@ export async function zendeskStandIn(clock: Clock): Promise<StandIn> {
     const body = bytes({ id: `zd-${++changes}`, type: `zen:event-type:${type}`, time: at, subject, detail, event })
     const signature = hmac("sha256", secret, [at, body], "base64")
     const signed = { "x-zendesk-webhook-signature": signature, "x-zendesk-webhook-signature-timestamp": at }
-    return [{ headers: { ...jsonType, ...signed }, body }]
+    return [{ headers: { ...jsonType, ...signed }, body, tells: [`${type} ${id}`] }]
   }
 
   const happen = (n: number): Telling => {
