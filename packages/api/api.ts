@@ -9,7 +9,7 @@ import type { Random } from "#core/random.ts"
 import { zoneOf } from "#core/zone.ts"
 import { catalogue } from "#events/catalogue.ts"
 import type { JsonObject } from "#events/event.ts"
-import { isShapely } from "#events/message.ts"
+import { isShapely, limits } from "#events/message.ts"
 import { type Metric, metrics } from "#metrics/catalogue.ts"
 import { dimensionNames, eventDimensionNames } from "#metrics/dimension.ts"
 import { Query } from "#metrics/query.ts"
@@ -45,7 +45,12 @@ const BODY_BYTES = 256 * 1024
 const date = z.optional(z.iso.date("must be a date such as 2026-01-31"))
 const limit = (most: number, usual: number) =>
   z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
-const LedgerPage = z.strictObject({ from: date, to: date })
+const LedgerPage = z.strictObject({ from: date, to: date }).check(
+  z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+    path: ["to"],
+    error: "must not be before from",
+  }),
+)
 const QuarantinePage = z.strictObject({
   after: z.optional(z.string()),
   limit: limit(1000, 100),
@@ -125,7 +130,7 @@ export function apiApp(needs: ApiNeeds) {
     const tenant = await tenantOf(c, "read")
     return c.json(
       await ask(needs, tenant, async (reading) => {
-        const customer = await reading.customer(c.req.param("id").normalize("NFC"))
+        const customer = await reading.customer(idOf(c.req.param("id")))
         if (!customer) throw new Fault("not_found", "there is no such customer")
         return { customer: profileOf(customer, reading.currency), position: reading.position }
       }),
@@ -137,7 +142,7 @@ export function apiApp(needs: ApiNeeds) {
     const [position, shown] = (after ?? "").split(".").map(Number)
     return c.json(
       await ask(needs, tenant, async (reading) => {
-        const customer = await reading.customer(c.req.param("id").normalize("NFC"))
+        const customer = await reading.customer(idOf(c.req.param("id")))
         if (!customer) throw new Fault("not_found", "there is no such customer")
         const page = { limit: most, ...(after === undefined ? {} : { after: { position: position!, shown: shown! } }) }
         return timelineOf(needs, tenant, reading, customer, page)
@@ -195,6 +200,13 @@ export function apiApp(needs: ApiNeeds) {
   return app
 }
 
+/** An identifier as `toEvent` would have kept it; one that nothing could be kept under is not there. */
+function idOf(parameter: string) {
+  const id = parameter.normalize("NFC")
+  if (id.length > limits.idLength) throw new Fault("not_found", "there is no such customer")
+  return id
+}
+
 function checkParameters(url: string, wanted: "some" | "none") {
   const parameters = new URL(url).searchParams
   for (const name of parameters.keys()) {
@@ -207,12 +219,12 @@ function checkParameters(url: string, wanted: "some" | "none") {
 /** A query out of a URL: numbers as numbers, `where` as JSON. */
 function fromParameters(url: string): unknown {
   const parameters = new URL(url).searchParams
-  const query: Record<string, unknown> = {}
+  const query: [name: string, value: unknown][] = []
   for (const [name, value] of parameters) {
     const isNumber = (name === "limit" || name === "asOf") && /^\d{1,15}$/.test(value)
-    query[name] = name === "where" ? parsedWhere(value) : isNumber ? Number(value) : value
+    query.push([name, name === "where" ? parsedWhere(value) : isNumber ? Number(value) : value])
   }
-  return query
+  return Object.fromEntries(query)
 }
 
 function parsedWhere(text: string): unknown {

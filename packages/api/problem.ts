@@ -20,6 +20,7 @@ export function problem(c: Context, error: unknown, log: Log) {
     const { name, stack } = inside instanceof Error ? inside : { name: "unknown", stack: undefined }
     log("error", { correlationId, code: name, stack })
   }
+  if (fault.status === 401) c.header("WWW-Authenticate", 'Bearer realm="octant"')
   if (fault.retryAfter !== undefined) c.header("Retry-After", String(Math.ceil(fault.retryAfter)))
   return c.json(
     {

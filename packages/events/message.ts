@@ -229,18 +229,18 @@ function timeOf(
   const text = message.timestamp ?? message.originalTimestamp
   if (text == null) return { at: instant(received.receivedAt), undated: true }
   const stated = parseInstant(text)
-  if (stated === undefined || stated < YEAR_ONE) {
+  if (stated === undefined || stated < YEAR_ONE || stated >= YEAR_10000) {
     return { code: "invalid_time", field, message: "must be an instant in ISO 8601 such as 2026-01-31T12:00:00.000Z" }
   }
   const sentAt = message.sentAt ?? received.sentAt
   const sent = sentAt == null ? undefined : parseInstant(sentAt)
   const skew = sent === undefined ? 0 : received.receivedAt - sent
   const at = Math.abs(skew) > SKEW_TOLERANCE_MS ? stated + skew : stated
-  if (at < YEAR_ONE || at >= YEAR_10000) {
-    return { code: "invalid_time", field: "sentAt", message: "would put the event out of the years 1 to 9999" }
-  }
   if (at > received.receivedAt + limits.futureMs) {
     return { code: "in_the_future", field, message: "may be at most 24 hours ahead" }
+  }
+  if (at < YEAR_ONE || at >= YEAR_10000) {
+    return { code: "invalid_time", field: "sentAt", message: "would put the event out of the years 1 to 9999" }
   }
   return at === stated ? { at: instant(at) } : { at: instant(at), original: instant(stated) }
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { type Made, startWorld, type World } from "#api/fixtures.ts"
 import { instant, MINUTE, SECOND } from "#core/clock.ts"
 import { decimal } from "#core/decimal.ts"
@@ -36,6 +36,13 @@ async function connect(standIn: StandIn & { own?: (secret: string) => void }, ke
   const made = await world.source({ vendor, baseUrl, credential, ...(secret ? { secret } : {}) }, key)
   if (made.secret) standIn.own?.(made.secret)
   return made
+}
+/** Nothing is left for the next test's polls. */
+async function forget() {
+  for (const { adminKey } of [world.acme, world.globex]) {
+    const { sources } = (await world.ask("GET", "/v1/sources", undefined, adminKey)) as { sources: Made[] }
+    for (const { id } of sources) await world.ask("DELETE", `/v1/sources/${id}`, undefined, adminKey)
+  }
 }
 const vendors = [stripeStandIn, paypalStandIn, shopifyStandIn, whopStandIn, zendeskStandIn, gorgiasStandIn]
 
@@ -98,6 +105,8 @@ describe("of 1,250 webhooks of six vendors 5 % never come", () => {
     caughtUpAt = world.clock()
   }, 120_000)
 
+  afterAll(forget)
+
   async function tick() {
     await world.stack.idle()
     await poll()
@@ -159,6 +168,8 @@ describe("of 1,250 webhooks of six vendors 5 % never come", () => {
 })
 
 describe("a poll", () => {
+  afterEach(forget)
+
   let numbers = 1000
   const things = (standIn: StandIn, count: number) => {
     let events = 0
@@ -198,6 +209,16 @@ describe("a poll", () => {
     const pages = Math.ceil((events - before) / 40)
     expect(standIn.asked.slice(asked).filter((path) => path.endsWith("events"))).toHaveLength(pages)
     expect(await world.ledger(made.id)).toMatchObject({ received: events, counted: events, duplicate: 0 })
+  })
+
+  test("asks no faster than the vendor allows", async () => {
+    const standIn = await zendeskStandIn(world.clock)
+    const made = await connect(standIn)
+    const events = things(standIn, 300)
+    await poll()
+    expect(await world.ledger(made.id)).toMatchObject({ counted: events })
+    const apart = standIn.askedAt.slice(1).map((at, i) => at - standIn.askedAt[i]!)
+    expect(apart).toEqual(Array(4).fill(6 * SECOND))
   })
 
   test("that is told to wait leaves the vendor alone for so long, and says so", async () => {

@@ -1,7 +1,7 @@
 import { createTenant, Tenant } from "#access/tenant.ts"
 import { fakeClock } from "#core/clock.ts"
 import { silent } from "#core/log.ts"
-import { randomText, seededRandom } from "#core/random.ts"
+import { randomText, seededNumbers, seededRandom } from "#core/random.ts"
 import { Query, type QueryInput } from "#metrics/query.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
@@ -79,3 +79,24 @@ export const call = (event: string, userId: string, properties: object = {}, mor
 })
 export const order = (userId: string, revenue: string, properties: object = {}, more: object = {}) =>
   call("Order Completed", userId, { order_id: `o${++numbered}`, revenue, ...properties }, more)
+
+/** Text of so many bytes in which each byte is about as likely as any other: what packs worst of all that JSON can hold. */
+export function anyLetters(bytes: number) {
+  const next = seededNumbers(bytes + ++numbered)
+  const below = (most: number) => Math.floor(next() * most)
+  const parts: string[] = []
+  for (let size = 0; size < bytes; ) {
+    const draw = next()
+    const [width, code] =
+      draw < 0.02
+        ? [4, 0x10000 + below(0x100000)]
+        : draw < 0.08
+          ? [3, 0x800 + below(0xd000)]
+          : draw < 0.33
+            ? [2, 0x80 + below(1920)]
+            : [1, 0x23 + below(0x39)]
+    parts.push(String.fromCodePoint(code))
+    size += width
+  }
+  return parts.join("")
+}

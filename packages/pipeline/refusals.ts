@@ -27,7 +27,6 @@ export function refusalTrace({ table, clock }: Needs) {
     await table.set(key, { at: instant(now), code, ttl: Math.ceil((now + KEPT_DAYS * DAY) / SECOND) })
   }
 }
-export type RefusalTrace = ReturnType<typeof refusalTrace>
 
 /** How many were refused in the last 24 hours, and the last one ever (within what is kept). */
 export async function refusalsOf({ table, clock }: Needs, tenant: TenantId, source: string) {

@@ -18,8 +18,9 @@ export type StandIn = {
   secret?: string
   /** The thing with the number `n` happens now. Some undo the one before: numbers go on from a multiple of 20. */
   happen(n: number): Telling
-  /** Paths that were asked for. */
+  /** Paths that were asked for, and when. */
   asked: string[]
+  askedAt: number[]
   /** Makes it answer 429 to everything, so many times. */
   refuse(times: number, retryAfter: number): void
   stop(): Promise<void>
@@ -36,10 +37,10 @@ export async function serve(
   { facts }: Pick<Vendor, "facts">,
   clock: Clock,
   answer: (asked: Asked, url: string) => Answer,
-): Promise<Pick<StandIn, "asked" | "refuse" | "stop"> & { url: string }> {
+): Promise<Pick<StandIn, "asked" | "askedAt" | "refuse" | "stop"> & { url: string }> {
   const asked: string[] = []
   const apart = SECOND / (facts.requestsPerSecond ?? 1)
-  const times: number[] = []
+  const askedAt: number[] = []
   let refusing = { times: 0, retryAfter: 0 }
   let url = ""
   const server = createServer((request, response) => {
@@ -47,9 +48,9 @@ export async function serve(
       const { pathname, searchParams } = new URL(request.url!, "http://x")
       asked.push(pathname)
       const headers = new Headers(request.headers as Record<string, string>)
-      const early = clock() - (times.at(-OVER - MORE) ?? Number.NEGATIVE_INFINITY) < OVER * apart
+      const early = clock() - (askedAt.at(-OVER - MORE) ?? Number.NEGATIVE_INFINITY) < OVER * apart
       const waits = refusing.times > 0 ? refusing.retryAfter : early ? 60 : undefined
-      times.push(clock())
+      askedAt.push(clock())
       if (refusing.times > 0) refusing.times--
       const { status = 200, ...rest } =
         waits === undefined
@@ -66,6 +67,7 @@ export async function serve(
   return {
     url,
     asked,
+    askedAt,
     refuse: (times, retryAfter) => {
       refusing = { times, retryAfter }
     },
