@@ -5,9 +5,9 @@ const JSON_TYPES = new Set(["", "application/json", "text/plain"])
 
 /**
  * The JSON of a request: `application/json`, or the same as `text/plain` (browsers' beacons), plain or gzip. Reads no
- * more than `limit` bytes, packed or unpacked. Throws a `Fault` for anything else.
+ * more than `limit` bytes, packed or unpacked; no body at all is `ifEmpty`, where that may be. Throws a `Fault` for anything else.
  */
-export async function readJson(request: Request, limit: number): Promise<unknown> {
+export async function readJson(request: Request, limit: number, ifEmpty?: unknown): Promise<unknown> {
   const [type = "", ...parameters] = (request.headers.get("content-type") ?? "")
     .toLowerCase()
     .split(";")
@@ -22,6 +22,7 @@ export async function readJson(request: Request, limit: number): Promise<unknown
     throw new Fault("unsupported_media_type", "send UTF-8", { field: "Content-Type" })
   }
   const bytes = unpacked(await readBytes(request, limit), request.headers.get("content-encoding"), limit)
+  if (bytes.length === 0 && ifEmpty !== undefined) return ifEmpty
   if (bytes.length === 0) throw new Fault("invalid_json", "the body is empty; send JSON")
   try {
     return JSON.parse(textOf(bytes))

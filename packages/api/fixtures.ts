@@ -117,6 +117,8 @@ export type Sender = {
   send(secret: string, now: number, url: string): Sent
   /** The same, but for what proves that it is genuine. */
   alter(sent: Sent): Sent
+  /** A token proves it whatever the body says; absent, a signature over the body does. */
+  proof?: "token"
 }
 
 /** One byte of the body is another. */
@@ -186,7 +188,7 @@ export const senders: Record<string, Sender> = {
   Stripe: { vendor: "stripe", secret: "whsec_stripe", send: sample("stripe"), alter: body },
   Shopify: { vendor: "shopify", secret: "shopify-secret", send: sample("shopify"), alter: body },
   Slack: { vendor: "slack", secret: "slack-secret", send: sample("slack"), alter: body },
-  Gorgias: { vendor: "gorgias", send: sample("gorgias"), alter: header("x-octant-token") },
+  Gorgias: { vendor: "gorgias", send: sample("gorgias"), alter: header("x-octant-token"), proof: "token" },
   Zendesk: { vendor: "zendesk", secret: "zendesk-secret", send: sample("zendesk"), alter: body },
   PayPal: {
     vendor: "paypal",
@@ -218,6 +220,7 @@ export const senders: Record<string, Sender> = {
     secret: "a token of EventBridge's",
     send: sample("ses"),
     alter: header("x-octant-token"),
+    proof: "token",
   },
   Twilio: { vendor: "twilio", secret: "twilio-token", send: sample("twilio"), alter: body },
   "Standard Webhooks": {
@@ -232,5 +235,6 @@ export const senders: Record<string, Sender> = {
     config: own({ kind: "bearer" }),
     send: sample("generic", own({ kind: "bearer" })),
     alter: header("authorization"),
+    proof: "token",
   },
 }

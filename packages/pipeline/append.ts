@@ -18,7 +18,7 @@ type Needs = {
 const ENTRY_BYTES = 420 * 1024
 const ENTRY_EVENTS = 5000
 /** A fold is asked for whenever the journal has grown by this many events. */
-export const FOLD_EVERY = 10_000
+export const FOLD_EVERY = 20_000
 
 /**
  * Appends what messages carry, the batches of one tenant merged into as few entries as hold them. Gives for each

@@ -94,8 +94,8 @@ export function anyLetters(bytes: number) {
           ? [3, 0x800 + below(0xd000)]
           : draw < 0.33
             ? [2, 0x80 + below(1920)]
-            : [1, 0x23 + below(0x39)]
-    parts.push(String.fromCodePoint(code))
+            : [1, 0x23 + below(91)]
+    parts.push(String.fromCodePoint(code === 0x5c ? 0x7e : code))
     size += width
   }
   return parts.join("")
