@@ -11,7 +11,7 @@ import { canonical } from "#sources/ses.ts"
 import type { Delivery } from "#sources/source.ts"
 
 /** For tests: the whole product over HTTP, with a clock that is moved by hand and vendors that are nowhere. */
-export async function startWorld(at = instant(Date.now())) {
+export async function startWorld(at = "2027-01-15T12:00:00.000Z") {
   const clock = fakeClock(at)
   const asked: string[] = []
   const lines: Record<string, unknown>[] = []

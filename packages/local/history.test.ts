@@ -11,7 +11,7 @@ import type { TenantId } from "#store/keys.ts"
 let world: World
 let standIns: StandIn[] = []
 beforeAll(async () => {
-  world = await startWorld("2027-01-15T12:00:00.000Z")
+  world = await startWorld()
 })
 afterAll(async () => {
   await world.stop()

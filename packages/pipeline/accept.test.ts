@@ -103,7 +103,8 @@ test("a record of more than 256 KB is refused alone, counted in bytes", async ()
 })
 
 describe("the id of a batch", () => {
-  const idOf = async (records: readonly unknown[], more = {}) => (await (await settle(table)).accept(records, more)).batchId
+  const idOf = async (records: readonly unknown[], more = {}) =>
+    (await (await settle(table)).accept(records, more)).batchId
 
   test("is the same for the same messages, in any order, whenever they come", async () => {
     const records = Array.from({ length: 6 }, () => call("Tested", "u"))
@@ -235,21 +236,24 @@ describe("a large batch", () => {
       call("Tested", "u", { text: text(60_000) }, { messageId: `large-${i}`, timestamp: "2026-05-05T12:00:00Z" }),
     )
 
-  test.each(noise)("of %s is cut into parts that fit into the queue and into an item, however they are put together", async (_, text) => {
-    const world = await settle(table)
-    const records = large(text)
-    await world.accept([...records, 7])
-    expect(world.queue.length).toBeGreaterThan(2)
-    for (const message of world.queue) {
-      expect(message.length).toBeLessThan(MESSAGE_BYTES)
-      expect(packText(fromMessage(message).text).length).toBeLessThan(ITEM_BYTES)
-    }
-    expect(new Set(await world.append())).toEqual(new Set(["done"]))
-    const ids: string[] = []
-    for await (const entries of entriesAfter(world.needs, world.tenant, 0))
-      for (const { batches } of entries) ids.push(...batches.flatMap(({ events }) => events.map(({ id }) => id)))
-    expect(ids.sort()).toEqual(records.map(({ messageId }) => messageId).sort())
-  })
+  test.each(noise)(
+    "of %s is cut into parts that fit into the queue and into an item, however they are put together",
+    async (_, text) => {
+      const world = await settle(table)
+      const records = large(text)
+      await world.accept([...records, 7])
+      expect(world.queue.length).toBeGreaterThan(2)
+      for (const message of world.queue) {
+        expect(message.length).toBeLessThan(MESSAGE_BYTES)
+        expect(packText(fromMessage(message).text).length).toBeLessThan(ITEM_BYTES)
+      }
+      expect(new Set(await world.append())).toEqual(new Set(["done"]))
+      const ids: string[] = []
+      for await (const entries of entriesAfter(world.needs, world.tenant, 0))
+        for (const { batches } of entries) ids.push(...batches.flatMap(({ events }) => events.map(({ id }) => id)))
+      expect(ids.sort()).toEqual(records.map(({ messageId }) => messageId).sort())
+    },
+  )
 
   test("has one id in all its parts, and its refusals in the first alone", async () => {
     const world = await settle(table)
@@ -298,7 +302,13 @@ describe("a message of the queue", () => {
     fc.assert(
       fc.property(fc.array(text, { maxLength: 5 }), text, (ids, source) => {
         const tenant = TenantId.parse("acme")
-        const events = ids.map((id) => ({ id, type: "track" as const, event: "T", at: "2026-05-05T12:00:00.000Z", userId: id }))
+        const events = ids.map((id) => ({
+          id,
+          type: "track" as const,
+          event: "T",
+          at: "2026-05-05T12:00:00.000Z",
+          userId: id,
+        }))
         const batch = { id: "b", source, receivedAt: "2026-05-10T12:00:00.000Z", events }
         const message = toMessage(tenant, batch)
         const read = fromMessage(message)

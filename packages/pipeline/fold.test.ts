@@ -192,15 +192,7 @@ describe.each(zones)("in %s", (name) => {
       fc.asyncProperty(withRetries, cuts, cuts, days, async (arrived, entries, folds, some) => {
         const { from, to } = rangeOf(arrived, some)
         const source = foldedInSteps(entriesOf(arrived, entries), folds, { zone })
-        expect(
-          await compared(
-            source,
-            twinOf(arrived, name),
-            from,
-            to,
-            asked,
-          ),
-        ).toEqual([])
+        expect(await compared(source, twinOf(arrived, name), from, to, asked)).toEqual([])
       }),
       { numRuns: 25 },
     )
@@ -220,7 +212,9 @@ async function answersOf(source: Source, from: string, to: string, without: read
 }
 
 describe("whose an event is", () => {
-  const shuffled = logs(30).chain((log) => fc.tuple(fc.constant(log), fc.shuffledSubarray(log, { minLength: log.length })))
+  const shuffled = logs(30).chain((log) =>
+    fc.tuple(fc.constant(log), fc.shuffledSubarray(log, { minLength: log.length })),
+  )
 
   test("does not depend on the order in which identities and events arrive", async () => {
     await fc.assert(
@@ -237,10 +231,21 @@ describe("whose an event is", () => {
     await fc.assert(
       fc.asyncProperty(logs(30), async (log) => {
         const again = log
-          .filter(({ user, anonymous, what }) => what.kind === "alias" || (user !== undefined && anonymous !== undefined))
-          .map((one): Happening => ({ ...one, id: `again-${one.id}`, what: one.what.kind === "alias" ? one.what : { kind: "identify" } }))
+          .filter(
+            ({ user, anonymous, what }) => what.kind === "alias" || (user !== undefined && anonymous !== undefined),
+          )
+          .map(
+            (one): Happening => ({
+              ...one,
+              id: `again-${one.id}`,
+              what: one.what.kind === "alias" ? one.what : { kind: "identify" },
+            }),
+          )
         const { from, to } = rangeOf(log, [-2, 6])
-        const [once, twice] = [foldedAtOnce(entriesOf(log, [])), foldedAtOnce(entriesOf([...log, ...again], [log.length]))]
+        const [once, twice] = [
+          foldedAtOnce(entriesOf(log, [])),
+          foldedAtOnce(entriesOf([...log, ...again], [log.length])),
+        ]
         const without: MetricName[] = ["events", "active_customers"]
         expect(await answersOf(twice, from, to, without)).toEqual(await answersOf(once, from, to, without))
         const active = { metric: "active_customers", from, to } as const
@@ -254,7 +259,12 @@ describe("whose an event is", () => {
 
   const at = Date.parse("2026-05-05T12:00:00Z")
   let made = 0
-  const page = (more: Partial<Happening>): Happening => ({ id: `p${++made}`, ms: at + made, what: { kind: "page" }, ...more })
+  const page = (more: Partial<Happening>): Happening => ({
+    id: `p${++made}`,
+    ms: at + made,
+    what: { kind: "page" },
+    ...more,
+  })
   const customers = async (...log: Happening[]) => {
     const query = Query.parse({ metric: "active_customers", from: "2026-05-01", to: "2026-05-31", grain: "total" })
     return (await run(foldedAtOnce(entriesOf(log, [1])), questionOf(query, "2026-05-31"))).total

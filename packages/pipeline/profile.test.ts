@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { startTable } from "#platform/fixture.ts"
 import type { Table } from "#store/table.ts"
 import { call, order, type Settled, settle } from "./fixture.ts"
-import { profileOf, timelineOf } from "./profile.ts"
+import { profileOf, type TimelinePage, timelineOf } from "./profile.ts"
 
 let table: Table
 let stop: () => Promise<void>
@@ -17,7 +17,7 @@ async function timeline(world: Settled, id: string, limit: number) {
   let pages = 0
   for (let next: string | undefined = ""; next !== undefined; ) {
     const [position, skipped]: number[] = next.split(".").map(Number)
-    const page = await world.reading(async (reading) => {
+    const page: TimelinePage = await world.reading(async (reading) => {
       const customer = (await reading.customer(id))!
       const after = next === "" ? {} : { after: { position: position!, shown: skipped! } }
       return timelineOf(world.needs, world.tenant, reading, customer, { limit, ...after })
@@ -41,7 +41,9 @@ const profile = (world: Settled, id: string) =>
     return customer && profileOf(customer, reading.currency)
   })
 
-const at = (minute: number) => ({ timestamp: new Date(Date.parse("2026-05-05T00:00:00Z") + minute * 60_000).toISOString() })
+const at = (minute: number) => ({
+  timestamp: new Date(Date.parse("2026-05-05T00:00:00Z") + minute * 60_000).toISOString(),
+})
 const visit = (userId: string, messageId: string, minute: number, more: object = {}) =>
   call("Tested", userId, {}, { messageId, ...at(minute), ...more })
 
@@ -55,7 +57,15 @@ describe("a timeline", () => {
       timelineOf(world.needs, world.tenant, reading, (await reading.customer("u"))!, { limit: 1 }),
     )
     expect(events).toEqual([
-      { id: "d", type: "track", event: "Tested", at: "2026-05-05T00:02:00.000Z", userId: "u", properties: {}, source: "shop" },
+      {
+        id: "d",
+        type: "track",
+        event: "Tested",
+        at: "2026-05-05T00:02:00.000Z",
+        userId: "u",
+        properties: {},
+        source: "shop",
+      },
     ])
   })
 
@@ -84,7 +94,10 @@ describe("a timeline", () => {
     const world = await settle(table)
     const expected: string[] = []
     for (let i = 0; i < 110; i++) {
-      await world.send([visit("u", `u${i}`, 2 * i), call("Tested", "", {}, { userId: undefined, anonymousId: "a", messageId: `a${i}`, ...at(2 * i + 1) })])
+      await world.send([
+        visit("u", `u${i}`, 2 * i),
+        call("Tested", "", {}, { userId: undefined, anonymousId: "a", messageId: `a${i}`, ...at(2 * i + 1) }),
+      ])
       expected.unshift(`a${i}`, `u${i}`)
       if (i % 50 === 49) await world.fold()
     }
@@ -111,7 +124,10 @@ describe("a timeline", () => {
     for (let i = 0; i < 3; i++) await world.send([visit("u", `m${i}`, i), visit("u", `n${i}`, i + 10)])
     const page = (after?: { position: number; shown: number }) =>
       world.reading(async (reading) =>
-        timelineOf(world.needs, world.tenant, reading, (await reading.customer("u"))!, { limit: 3, ...(after ? { after } : {}) }),
+        timelineOf(world.needs, world.tenant, reading, (await reading.customer("u"))!, {
+          limit: 3,
+          ...(after ? { after } : {}),
+        }),
       )
     const first = await page()
     expect(first.events.map(({ id }) => id)).toEqual(["n2", "m2", "n1"])

@@ -387,11 +387,13 @@ function happening(person: number, base: number, people: number): fc.Arbitrary<D
     fc
       .record({ ms, identity, country: countries, what })
       // What identify says would be the customer's from then on.
-      .map(({ identity: name, country, ...rest }): Draft => ({
-        ...rest,
-        ...name,
-        ...(country === undefined || rest.what.kind === "identify" || rest.what.kind === "alias" ? {} : { country }),
-      }))
+      .map(
+        ({ identity: name, country, ...rest }): Draft => ({
+          ...rest,
+          ...name,
+          ...(country === undefined || rest.what.kind === "identify" || rest.what.kind === "alias" ? {} : { country }),
+        }),
+      )
   return fc.oneof(
     { weight: 3, arbitrary: draft(visit, who(person, true), fc.constant({ kind: "page" })) },
     { weight: 1, arbitrary: draft(anyTime, who(person, true), fc.constant({ kind: "page", session: "own" })) },
