@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: ["packages/**/*.test.ts", "tests/*.test.ts"],
+    // Ninety simulated days, hour by hour: with the heavier suites.
+    exclude: ["tests/quality.test.ts", "**/node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

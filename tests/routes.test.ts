@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createKey, type Scope } from "#access/key.ts"
 import { createSource, NewSource } from "#access/source.ts"
 import { writePlan } from "#access/tracking.ts"
-import type { Runtime } from "#platform/runtime.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Call, doors, over, type Reply, startWorld, type World, watched } from "./world.ts"
@@ -456,16 +455,32 @@ test("a browser may ask beforehand what it may send to collect, and nothing is r
   }
 })
 
-test("collect says nothing of what the queue says when it fails", async () => {
-  const broken: Runtime = { ...world.stack.runtime, enqueue: () => Promise.reject(new Error(SECRET)) }
-  const { knock } = doors(broken)
-  for (const { path, way, method } of taking.filter(({ door }) => door === "collect")) {
+describe("collect, when the queue fails", () => {
+  const failed = (about: object) => Object.assign(new Error(SECRET), about)
+  const send = async (error: Error, init: RequestInit = {}) => {
+    const { knock } = doors({ ...world.stack.runtime, enqueue: () => Promise.reject(error) })
     const headers = { authorization: `Bearer ${world.acme.writeKey}` }
-    const reply = await knock("collect", path, { method, headers, body: JSON.stringify(way.body) })
-    expectProblem(reply)
-    expect(told(reply)).toEqual(problem(500, "internal"))
-    expect(reply.text).not.toContain(SECRET)
+    const logged = world.lines.length
+    const collecting = taking.filter(({ door }) => door === "collect")
+    const replies = collecting.map(({ path, way, method }) =>
+      knock("collect", path, { method, headers, body: JSON.stringify(way.body), ...init }),
+    )
+    for (const reply of await Promise.all(replies)) {
+      expectProblem(reply)
+      // A client tries again after a 5xx, and gives its events up after a 4xx.
+      expect([500, 503]).toContain(reply.status)
+      expect(reply.text).not.toContain(SECRET)
+    }
+    const told = world.lines
+      .slice(logged)
+      .filter(({ name, stack }) => name === "error" && String(stack).includes(SECRET))
+    expect(told).toHaveLength(collecting.length)
   }
+
+  test("says nothing of what it says", () => send(failed({})))
+  test("takes a connection of ours that broke for a failure of ours", () => send(failed({ code: "ECONNRESET" })))
+  test("tells the log of it also when the client has gone meanwhile", () =>
+    send(failed({}), { signal: AbortSignal.abort() }))
 })
 
 describe("Globex", () => {

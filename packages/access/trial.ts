@@ -30,7 +30,7 @@ export async function trySource(
     const sent = { method, headers: { ...headers, [TRIAL_HEADER]: "1" }, body: Uint8Array.from(body) }
     const answer = await needs.fetch(url, { ...sent, redirect: "error" })
     const ms = needs.clock() - now
-    if (answer.ok) return { ok: true, status: answer.status, ms }
+    if (answer.status === 200) return { ok: true, status: 200, ms }
     const { detail } = (await answer.json()) as { detail?: string }
     return { ok: false, status: answer.status, ms, ...(detail === undefined ? {} : { detail }) }
   } catch (cause) {

@@ -39,11 +39,17 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
   if (!request.body) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body) {
-    size += chunk.byteLength
-    if (size > limit) throw tooLarge()
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.body) {
+      size += chunk.byteLength
+      if (size > limit) break
+      chunks.push(chunk)
+    }
+  } catch {
+    // Only the client's own connection can fail here.
+    throw new Fault("invalid_request", "the request ended before its body did")
   }
+  if (size > limit) throw tooLarge()
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 

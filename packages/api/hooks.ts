@@ -42,7 +42,10 @@ export function hooksApp(needs: HooksNeeds) {
     }
     if (received.outcome === "refused") {
       const { code, message } = received.refusal
-      await trace(hook.tenant, hook.source, code)
+      // Refused it is, whether or not that can be written down.
+      await trace(hook.tenant, hook.source, code).catch((error: Error) =>
+        log("error", { tenant: hook.tenant, source: hook.source, code: error.name, stack: error.stack }),
+      )
       throw new Fault("unauthorized", message)
     }
     // Nothing is said to those who show their users what they are answered; only what could not be read is worth a word.

@@ -13,7 +13,7 @@ export type Correlated = { Variables: { correlationId: string; tenant?: string; 
 
 /** An error as RFC 9457 problem details. Only a `Fault` says what it is; of anything else nothing leaves the building. */
 export function problem(c: Context, error: unknown, log: Log) {
-  const fault = error instanceof Fault ? error : faultOf(c, error)
+  const fault = error instanceof Fault ? error : faultOf(error)
   const correlationId = c.get("correlationId") as string | undefined
   const inside = error instanceof Fault ? error.cause : fault.code === "internal" ? error : undefined
   if (inside !== undefined) {
@@ -38,12 +38,9 @@ export function problem(c: Context, error: unknown, log: Log) {
   )
 }
 
-function faultOf(c: Context, error: unknown) {
+function faultOf(error: unknown) {
   if (error instanceof RangeError && /call stack/.test(error.message))
     return new Fault("invalid_request", "the body nests too deep")
-  if (c.req.raw.signal.aborted || (error as NodeJS.ErrnoException | undefined)?.code === "ECONNRESET") {
-    return new Fault("invalid_request", "the request ended before its body did")
-  }
   return new Fault("internal", "something went wrong on our side; try again")
 }
 

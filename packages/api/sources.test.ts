@@ -328,6 +328,15 @@ test("a flood of refusals is counted whole, and written once a second", async ()
   })
 })
 
+test("a refusal that cannot be written down is a refusal all the same", async () => {
+  const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+  const { runtime } = world.stack
+  const add = () => Promise.reject(new Error("no table"))
+  const hooks = hooksApp({ ...runtime, table: { ...runtime.table, add } })
+  expect((await hooks.request(made.url, { method: "POST", body: "{}" })).status).toBe(401)
+  expect(world.lines.findLast(({ name }) => name === "error")).toMatchObject({ source: made.id, tenant: "acme" })
+})
+
 test("what a delivery touches in the table is its tenant's own", async () => {
   const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
   const { runtime } = world.stack

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { addDays, mondayOf, zoneOf } from "./zone.ts"
+import { addDays, daysBetween, isZone, mondayOf, zoneOf } from "./zone.ts"
 
 const ms = Date.parse
 
@@ -49,4 +49,23 @@ test("every instant lies within the day it is placed in", () => {
 test("weeks begin on Monday", () => {
   expect(mondayOf("2026-11-22")).toBe("2026-11-16")
   expect(mondayOf("2026-11-23")).toBe("2026-11-23")
+})
+
+test("the first hours of the year 1 lie in the year before, west of Greenwich", () => {
+  const first = ms("0001-01-01T00:00:00Z")
+  expect(zoneOf("UTC").place(first)).toEqual({ day: "0001-01-01", hour: 0 })
+  expect(zoneOf("America/New_York").place(first).day).toBe("0000-12-31")
+  expect(zoneOf("Asia/Kolkata").place(first).day).toBe("0001-01-01")
+})
+
+test("a zone is known by its name of the IANA database, and nothing else is one", () => {
+  expect(["UTC", "Europe/Athens", "America/Argentina/Buenos_Aires"].map(isZone)).toEqual([true, true, true])
+  expect(["", "Athens", "Europe/Sparta", "Europe/Athens "].map(isZone)).toEqual([false, false, false, false])
+})
+
+test("days between two days are counted on the calendar, also over the change of clocks", () => {
+  expect(daysBetween("2026-03-28", "2026-03-30")).toBe(2)
+  expect(daysBetween("2026-03-30", "2026-03-28")).toBe(-2)
+  expect(addDays("2024-02-28", 1)).toBe("2024-02-29")
+  expect(addDays("2026-01-01", -1)).toBe("2025-12-31")
 })

@@ -93,7 +93,7 @@ test("so do entries of the text that packs worst of all", async () => {
   expect(items.reduce((sum, { n }) => sum + Number(n), 0)).toBe(7)
 })
 
-test("a fold is asked for each time the journal has grown by ten thousand events, once", async () => {
+test("a fold is asked for each time the journal has grown by twenty thousand events, once", async () => {
   const world = await settle(table)
   let sent = 0
   const grow = async (count: number) => {
@@ -105,8 +105,8 @@ test("a fold is asked for each time the journal has grown by ten thousand events
     return world.asked.splice(0)
   }
   expect(FOLD_EVERY).toBe(20_000)
-  expect(await grow(9_999)).toEqual([])
+  expect(await grow(19_999)).toEqual([])
   expect(await grow(1)).toEqual(["1"])
-  expect(await grow(9_000)).toEqual([])
+  expect(await grow(19_000)).toEqual([])
   expect(await grow(1_001)).toEqual(["2"])
 })

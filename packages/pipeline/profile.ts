@@ -76,22 +76,23 @@ export async function timelineOf(
   const positions = (await positionsOf(reading, customer, names)).filter(
     (position) => position <= (page.after?.position ?? Number.POSITIVE_INFINITY),
   )
-  const events: TimelinePage["events"] = []
   const opened = positions.slice(0, ENTRIES_A_PAGE)
-  for (const [i, position] of opened.entries()) {
-    const own = (await entriesAt(needs, tenant, [position])).flatMap(({ batches }) =>
-      batches.flatMap((batch) => ownIn(batch, names)),
-    )
-    const skipped = position === page.after?.position ? page.after.shown : 0
-    const shown = newestFirst(own).slice(skipped, skipped + page.limit - events.length)
-    events.push(...shown)
-    const rest = own.length > skipped + shown.length
-    if (rest) return { events, next: `${position}.${skipped + shown.length}` }
-    if (events.length === page.limit || i === opened.length - 1) {
-      return { events, ...(positions.length > i + 1 ? { next: `${positions[i + 1]}.0` } : {}) }
+  const entries = new Map((await entriesAt(needs, tenant, opened)).map((entry) => [entry.position, entry]))
+  const ownAt = opened.map((position) =>
+    newestFirst(entries.get(position)?.batches.flatMap((batch) => ownIn(batch, names)) ?? []),
+  )
+  // What was sent again stands where it was counted: in the oldest entry that has it.
+  const countedAt = new Map(ownAt.flatMap((own, i) => own.map(({ id }): [string, number] => [id, i])))
+  const events: TimelinePage["events"] = []
+  for (const [i, own] of ownAt.entries()) {
+    const first = page.after && opened[i] === page.after.position ? page.after.shown : 0
+    for (let at = first; at < own.length; at++) {
+      if (events.length === page.limit) return { events, next: `${opened[i]}.${at}` }
+      if (countedAt.get(own[at]!.id) === i) events.push(own[at]!)
     }
   }
-  return { events }
+  const next = positions[opened.length]
+  return { events, ...(next === undefined ? {} : { next: `${next}.0` }) }
 }
 
 /** Positions of the customer's entries, newest first: the row's own, and those that were spilled. */

@@ -76,7 +76,7 @@ const guards: { name: string; file: string; from: string; to: string }[] = [
   },
 ]
 
-const LIFE_MS = 180_000
+const LIFE_MS = 100_000
 const copied = ["packages", "tests", "package.json", "tsconfig.json"]
 let [passed, failed] = [0, 0]
 for (const { name, file, from, to } of guards.filter(

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { fakeClock } from "#core/clock.ts"
+import { startTable } from "#platform/fixture.ts"
+import { keys, TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import { readHead } from "#store/views.ts"
+import { createTenant, getTenant, listTenants, Tenant } from "./tenant.ts"
+
+let table: Table
+let stop: () => Promise<void>
+beforeAll(async () => {
+  ;({ table, stop } = await startTable())
+})
+afterAll(() => stop())
+
+const clock = fakeClock("2026-05-10T12:00:00.000Z")
+const create = (tenant: object, over: Table = table) => createTenant({ table: over, clock }, Tenant.parse({ name: "Acme", ...tenant }))
+
+test("a tenant is read back as it was made, with empty views in its zone and currency", async () => {
+  await create({ id: "acme", timeZone: "Europe/Athens", currency: "EUR" })
+  const id = TenantId.parse("acme")
+  expect(await getTenant({ table }, id)).toMatchObject({
+    id: "acme",
+    name: "Acme",
+    timeZone: "Europe/Athens",
+    currency: "EUR",
+    createdAt: "2026-05-10T12:00:00.000Z",
+  })
+  expect(await readHead({ table }, id)).toMatchObject({ generation: 1, position: 0, zone: "Europe/Athens", currency: "EUR" })
+})
+
+test("without a zone it is UTC, without a currency US dollars", () => {
+  expect(Tenant.parse({ id: "acme", name: "Acme" })).toMatchObject({ timeZone: "UTC", currency: "USD" })
+})
+
+test("an id that is taken is refused, and what is there stays as it was", async () => {
+  await create({ id: "taken", name: "First", timeZone: "Asia/Kolkata" })
+  await expect(create({ id: "taken", name: "Second" })).rejects.toMatchObject({ code: "conflict", field: "id" })
+  await expect(create({ id: "taken", name: "First", timeZone: "Asia/Kolkata" })).rejects.toMatchObject({ code: "conflict" })
+  const id = TenantId.parse("taken")
+  expect(await getTenant({ table }, id)).toMatchObject({ name: "First", timeZone: "Asia/Kolkata" })
+  expect((await readHead({ table }, id))?.zone).toBe("Asia/Kolkata")
+  expect((await table.get(keys.registered(id)))?.name).toBe("First")
+})
+
+test("a tenant that is not there is not found", async () => {
+  await expect(getTenant({ table }, TenantId.parse("nobody"))).rejects.toMatchObject({ code: "not_found", status: 404 })
+})
+
+test("all tenants are listed in the order of their ids", async () => {
+  for (const id of ["b-list", "a-list", "c-list"]) await create({ id })
+  expect((await listTenants({ table })).filter((id) => id.endsWith("-list"))).toEqual(["a-list", "b-list", "c-list"])
+})
+
+describe("a creation that died", () => {
+  test.each([1, 2, 3])("after its write number %i is finished when it is begun again", async (last) => {
+    const id = TenantId.parse(`died-${last}`)
+    let writes = 0
+    const dying: Table = {
+      ...table,
+      put: async (...put) => {
+        const done = await table.put(...put)
+        if (++writes === last) throw new Error("died")
+        return done
+      },
+    }
+    await expect(create({ id, currency: "GBP" }, dying)).rejects.toThrow("died")
+    await create({ id, currency: "GBP" })
+    expect(await readHead({ table }, id)).toMatchObject({ generation: 1, currency: "GBP" })
+    expect(await listTenants({ table })).toContain(id)
+  })
+})
+
+describe("what cannot be a tenant", () => {
+  test.each<[string, object, string]>([
+    ["the operator's own id", { id: "octant" }, "id"],
+    ["capitals in its id", { id: "Acme" }, "id"],
+    ["no name", { name: undefined }, "name"],
+    ["an empty name", { name: "" }, "name"],
+    ["a name of 201 characters", { name: "x".repeat(201) }, "name"],
+    ["a zone that does not exist", { timeZone: "Europe/Sparta" }, "timeZone"],
+    ["a currency in small letters", { currency: "eur" }, "currency"],
+    ["a currency's sign", { currency: "€" }, "currency"],
+    ["a plan that does not exist", { plan: "gold" }, "plan"],
+  ])("%s", (_, more, field) => {
+    const parsed = Tenant.safeParse({ id: "acme", name: "Acme", ...more })
+    expect(parsed.error?.issues[0]?.path).toEqual([field])
+  })
+
+  test("something that tenants do not have", () => {
+    expect(Tenant.safeParse({ id: "acme", name: "Acme", admin: true }).success).toBe(false)
+  })
+})
