@@ -29,8 +29,8 @@ const ours = (verdict: unknown) => (verdict === "genuine" ? verdict : "refused")
 
 const text = fc.string({ unit: "grapheme", minLength: 1 })
 const body = text.map((words) => JSON.stringify({ id: "evt_1", object: "event", words }))
-/** How old a signature is, in seconds; the libraries read the clock themselves, so the edges are left out. */
-const age = fc.constantFrom(0, 10, 290, 400, 86_400)
+/** How old a signature is, in seconds; the libraries read the clock themselves, so the edges are left out by far: a busy machine may take its time in between. */
+const age = fc.constantFrom(0, 10, 200, 400, 86_400)
 const change = fc.constantFrom("nothing", "body", "signature", "secret")
 
 describe("Stripe's library", () => {
