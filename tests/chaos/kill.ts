@@ -70,8 +70,11 @@ stopped = true
 await Promise.all(lanes)
 const counted = await settled(running, "orders", acknowledged, 60_000)
 let clean = true
+const octant = (command: string) =>
+  execFileSync(process.execPath, ["packages/cli/octant.ts", command, "--data", dir], { stdio: "inherit" })
 try {
-  execFileSync(process.execPath, ["packages/cli/octant.ts", "reconcile", "--data", dir], { stdio: "inherit" })
+  octant("replay")
+  octant("reconcile")
 } catch {
   clean = false
 }
