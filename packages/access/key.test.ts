@@ -94,9 +94,15 @@ describe("what is no key is refused without a look into the table", () => {
     ["nothing", () => undefined],
     ["an empty text", () => ""],
     ["junk", () => "junk"],
-    ["a typing error in the secret", (key) => key.replace(/_(.)([^_]*)$/, (_, first, rest) => `_${first === "a" ? "b" : "a"}${rest}`)],
+    [
+      "a typing error in the secret",
+      (key) => key.replace(/_(.)([^_]*)$/, (_, first, rest) => `_${first === "a" ? "b" : "a"}${rest}`),
+    ],
     ["a typing error in the checksum", (key) => key.slice(0, -1) + (key.endsWith("0") ? "1" : "0")],
-    ["a swapped pair", (key) => key.replace(/(.)(.)(.{8})$/, (all, a, b, rest) => (a === b ? `${all}x` : b + a + rest))],
+    [
+      "a swapped pair",
+      (key) => key.replace(/(.)(.)(.{8})$/, (all, a, b, rest) => (a === b ? `${all}x` : b + a + rest)),
+    ],
     ["another tenant's name", (key) => key.replace("tenant-", "tenand-")],
     ["another scope", (key) => key.replace("oct_read", "oct_admin")],
     ["a space behind it", (key) => `${key} `],
@@ -121,7 +127,9 @@ test("an unknown key, an expired one and a revoked one are refused in the same w
   await table.delete(keys.apiKey(tenant, sha256(deleted)))
   clock.advance(1)
   const answers = await Promise.all(
-    [expired, revoked, deleted, "junk"].map((key) => authenticate(key, "read").catch((error: Fault) => [error.code, error.message])),
+    [expired, revoked, deleted, "junk"].map((key) =>
+      authenticate(key, "read").catch((error: Fault) => [error.code, error.message]),
+    ),
   )
   expect(new Set(answers.map(String))).toEqual(new Set(["unauthorized,a valid API key is needed"]))
 })
@@ -151,9 +159,12 @@ describe("expiry", () => {
     },
   )
 
-  test.each(["2026-05-10", "tomorrow", "2026-05-10T12:00:00+02:00", "2026-02-30T00:00:00Z"])("%s cannot be an expiry", (expiresAt) => {
-    expect(NewKey.safeParse({ name: "a", scope: "read", expiresAt }).success).toBe(false)
-  })
+  test.each(["2026-05-10", "tomorrow", "2026-05-10T12:00:00+02:00", "2026-02-30T00:00:00Z"])(
+    "%s cannot be an expiry",
+    (expiresAt) => {
+      expect(NewKey.safeParse({ name: "a", scope: "read", expiresAt }).success).toBe(false)
+    },
+  )
 })
 
 describe("revocation", () => {
@@ -228,7 +239,11 @@ test("a thousand keys are all different, and each passes its own checksum", asyn
   const { clock, tenant } = world()
   const random = seededRandom(99)
   const stored = new Map<string, object>()
-  const memory = { ...table, put: async (item: { sk: string }) => Boolean(stored.set(item.sk, item)), get: async ({ sk }: { sk: string }) => stored.get(sk) } as unknown as Table
+  const memory = {
+    ...table,
+    put: async (item: { sk: string }) => Boolean(stored.set(item.sk, item)),
+    get: async ({ sk }: { sk: string }) => stored.get(sk),
+  } as unknown as Table
   const authenticate = authenticator({ table: memory, clock })
   const given = new Set<string>()
   for (let i = 0; i < 1000; i++) {

@@ -14,7 +14,8 @@ beforeAll(async () => {
 afterAll(() => stop())
 
 const clock = fakeClock("2026-05-10T12:00:00.000Z")
-const create = (tenant: object, over: Table = table) => createTenant({ table: over, clock }, Tenant.parse({ name: "Acme", ...tenant }))
+const create = (tenant: object, over: Table = table) =>
+  createTenant({ table: over, clock }, Tenant.parse({ name: "Acme", ...tenant }))
 
 test("a tenant is read back as it was made, with empty views in its zone and currency", async () => {
   await create({ id: "acme", timeZone: "Europe/Athens", currency: "EUR" })
@@ -26,7 +27,12 @@ test("a tenant is read back as it was made, with empty views in its zone and cur
     currency: "EUR",
     createdAt: "2026-05-10T12:00:00.000Z",
   })
-  expect(await readHead({ table }, id)).toMatchObject({ generation: 1, position: 0, zone: "Europe/Athens", currency: "EUR" })
+  expect(await readHead({ table }, id)).toMatchObject({
+    generation: 1,
+    position: 0,
+    zone: "Europe/Athens",
+    currency: "EUR",
+  })
 })
 
 test("without a zone it is UTC, without a currency US dollars", () => {
@@ -36,7 +42,9 @@ test("without a zone it is UTC, without a currency US dollars", () => {
 test("an id that is taken is refused, and what is there stays as it was", async () => {
   await create({ id: "taken", name: "First", timeZone: "Asia/Kolkata" })
   await expect(create({ id: "taken", name: "Second" })).rejects.toMatchObject({ code: "conflict", field: "id" })
-  await expect(create({ id: "taken", name: "First", timeZone: "Asia/Kolkata" })).rejects.toMatchObject({ code: "conflict" })
+  await expect(create({ id: "taken", name: "First", timeZone: "Asia/Kolkata" })).rejects.toMatchObject({
+    code: "conflict",
+  })
   const id = TenantId.parse("taken")
   expect(await getTenant({ table }, id)).toMatchObject({ name: "First", timeZone: "Asia/Kolkata" })
   expect((await readHead({ table }, id))?.zone).toBe("Asia/Kolkata")

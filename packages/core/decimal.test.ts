@@ -43,9 +43,13 @@ test("products and quotients are rounded half away from zero", () => {
 
 test("what was written is read back, however small or large, and with any number of places", () => {
   fc.assert(
-    fc.property(fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), fc.integer({ min: 0, max: 12 }), (amount, places) => {
-      expect(fromText(toText(amount, places))).toBe(amount)
-    }),
+    fc.property(
+      fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }),
+      fc.integer({ min: 0, max: 12 }),
+      (amount, places) => {
+        expect(fromText(toText(amount, places))).toBe(amount)
+      },
+    ),
   )
   expect(fromText("-0.5")).toBe(-500_000_000_000n)
 })

@@ -30,7 +30,7 @@ export async function settle(table: Table, about: Partial<Omit<Tenant, "id">> = 
     log: silent,
     tails: newTails(),
     enqueue: async (messages: readonly string[]) => void queue.push(...messages),
-    requestFold: async (_: TenantId, step: string) => void asked.push(step),
+    requestFold: async (_: string, step: string) => void asked.push(step),
   }
   const world = {
     tenant,

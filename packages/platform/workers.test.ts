@@ -43,10 +43,19 @@ describe("the worker that folds", () => {
     for (const world of [one, other]) await world.send([order("u", "5")])
     const failing: Table = {
       ...table,
-      query: (pk, range) => (pk === keys.views(one.tenant) ? Promise.reject(new Error("throttled")) : table.query(pk, range)),
+      query: (pk, range) =>
+        pk === keys.views(one.tenant) ? Promise.reject(new Error("throttled")) : table.query(pk, range),
     }
-    const bodies = [request(one.tenant), request(other.tenant), "junk", '{"version":2,"tenant":"acme"}', request("ACME")]
-    expect(await foldWorker({ ...one.needs, table: failing })(records(...bodies))).toEqual(failures("id-0", "id-2", "id-3", "id-4"))
+    const bodies = [
+      request(one.tenant),
+      request(other.tenant),
+      "junk",
+      '{"version":2,"tenant":"acme"}',
+      request("ACME"),
+    ]
+    expect(await foldWorker({ ...one.needs, table: failing })(records(...bodies))).toEqual(
+      failures("id-0", "id-2", "id-3", "id-4"),
+    )
     expect((await readHead({ table }, other.tenant))?.position).toBe(1)
   })
 
@@ -92,7 +101,8 @@ describe("the day's close", () => {
     await world.send([order("u", "5")])
     const dying: Table = {
       ...table,
-      put: (item, condition) => (item.pk.endsWith("#days") ? Promise.reject(new Error("died")) : table.put(item, condition)),
+      put: (item, condition) =>
+        item.pk.endsWith("#days") ? Promise.reject(new Error("died")) : table.put(item, condition),
     }
     expect(await foldWorker({ ...world.needs, table: dying })(records(request(world.tenant)))).toEqual(failures("id-0"))
     world.clock.advance(MINUTE)
