@@ -5,7 +5,7 @@ import { sha256 } from "#core/hash.ts"
 import { zoneOf } from "#core/zone.ts"
 import { type Query, questionOf } from "#metrics/query.ts"
 import { journalHead } from "#store/journal.ts"
-import type { TenantId } from "#store/keys.ts"
+import { keys, type TenantId } from "#store/keys.ts"
 import { readHead } from "#store/views.ts"
 import { type Answer, answer } from "./answer.ts"
 import type { ReadNeeds } from "./reading.ts"
@@ -107,7 +107,7 @@ export async function cachedAnswer(
   const { generation, zone, currency } = head
   const question = questionOf(query, zoneOf(zone).place(clock()).day)
   const asked = sha256(canonical([FORM, generation, zone, currency, question]))
-  const keyAt = (position: number) => `T#${tenant}#answer#${position}#${asked}`
+  const keyAt = (position: number) => keys.answer(tenant, position, asked)
   const found = await cache.get(tenant, keyAt(journal.position))
   if (found !== undefined) return aged(JSON.parse(found) as Answer, clock)
   const fresh = await answer(needs, tenant, query)

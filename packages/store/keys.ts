@@ -75,6 +75,8 @@ export const keys = {
     of(tenant, "views", generation, "customers", bucket.toString(16)),
   timeline: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "timeline"),
   seen: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "seen"),
+  /** In the cache, not in the table. */
+  answer: (tenant: TenantId, position: number, asked: string) => of(tenant, "answer", position, asked),
   quarantine: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "quarantine"),
 
   trackingPlan: (tenant: TenantId): Key => ({ pk: of(tenant), sk: "plan" }),
