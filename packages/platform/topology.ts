@@ -1,4 +1,19 @@
 import { MINUTE } from "#core/clock.ts"
+import type { Config } from "./config.ts"
+
+type QueueFacts = {
+  fifo: boolean
+  visibilitySeconds: number
+  deadLetter: string
+  /** Deliveries before a message is set aside. */
+  afterReceives: number
+  batchSize: number
+  windowMs: number
+  /** Batches that are worked at once at most. */
+  concurrency: number
+  /** A message that has waited this long wakes somebody up. */
+  oldestSeconds: number
+}
 
 /**
  * The one description of queues, functions and schedules: the stacks deploy it and the local stack runs it, so that
@@ -13,6 +28,7 @@ export const queues = {
     batchSize: 500,
     windowMs: 1000,
     concurrency: 8,
+    oldestSeconds: 300,
   },
   fold: {
     fifo: true,
@@ -22,25 +38,165 @@ export const queues = {
     batchSize: 1,
     windowMs: 0,
     concurrency: 8,
+    oldestSeconds: 3600,
   },
-} as const
+} as const satisfies Record<string, QueueFacts>
+export type QueueName = keyof typeof queues
+
+/** What is asked of DynamoDB and of KMS, by the names of their actions. */
+type TableAction = "GetItem" | "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem"
+type KeyAction = "GenerateDataKey" | "Decrypt"
+
+type FunctionFacts = {
+  handler: string
+  timeoutSeconds: number
+  memoryMb: number
+  /** What it does to the table, the queues it sends to and looks at, what it does by the vault's key: so much is granted. */
+  table: readonly TableAction[]
+  sends?: readonly QueueName[]
+  looks?: readonly QueueName[]
+  vault?: readonly KeyAction[]
+  /** The queue that it works. */
+  queue?: QueueName
+  /** What it is told beyond what `config.ts` asks of every function. */
+  settings?: readonly (keyof Config)[]
+  /** The same, but nobody may see it. */
+  secrets?: readonly (keyof Config)[]
+  /** Its slowest hundredth may take this long. */
+  slowMs: number
+  /** Runs at once at most, and so many are kept free for it: no function can starve another. */
+  reserved?: number
+  /** The public paths that it answers, with all below them; `/` is whatever no other does. */
+  paths?: readonly string[]
+}
+
+const tracking = [
+  "batch",
+  "b",
+  "m",
+  "track",
+  "t",
+  "identify",
+  "i",
+  "page",
+  "p",
+  "screen",
+  "s",
+  "group",
+  "g",
+  "alias",
+  "a",
+]
+const limits = { settings: ["OCTANT_ADDRESS_HEADER", "OCTANT_REDIS_URL"], secrets: ["OCTANT_REDIS_TOKEN"] } as const
 
 export const functions = {
-  collect: { handler: "functions/collect.handler", timeoutSeconds: 15, memoryMb: 512 },
-  hooks: { handler: "functions/hooks.handler", timeoutSeconds: 15, memoryMb: 512 },
-  api: { handler: "functions/api.handler", timeoutSeconds: 60, memoryMb: 1024 },
-  append: { handler: "functions/append.handler", timeoutSeconds: 60, memoryMb: 1024, queue: "append" },
-  fold: { handler: "functions/fold.handler", timeoutSeconds: 900, memoryMb: 2048, queue: "fold" },
-  close: { handler: "functions/close.handler", timeoutSeconds: 300, memoryMb: 512 },
-  check: { handler: "functions/check.handler", timeoutSeconds: 300, memoryMb: 1024 },
-  poll: { handler: "functions/poll.handler", timeoutSeconds: 300, memoryMb: 1024 },
-} as const
+  collect: {
+    handler: "functions/collect.handler",
+    timeoutSeconds: 15,
+    memoryMb: 512,
+    table: ["GetItem", "PutItem"],
+    sends: ["append"],
+    settings: limits.settings,
+    secrets: limits.secrets,
+    slowMs: 1000,
+    reserved: 200,
+    paths: tracking.map((name) => `/v1/${name}`),
+  },
+  hooks: {
+    handler: "functions/hooks.handler",
+    timeoutSeconds: 15,
+    memoryMb: 512,
+    table: ["GetItem", "PutItem", "UpdateItem"],
+    sends: ["append"],
+    vault: ["GenerateDataKey", "Decrypt"],
+    settings: ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"],
+    slowMs: 2000,
+    reserved: 100,
+    paths: ["/hooks"],
+  },
+  api: {
+    handler: "functions/api.handler",
+    timeoutSeconds: 60,
+    memoryMb: 1024,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
+    sends: ["append"],
+    looks: ["append", "fold"],
+    vault: ["GenerateDataKey", "Decrypt"],
+    settings: [
+      ...limits.settings,
+      "OCTANT_KMS_KEY_ID",
+      "OCTANT_HOOKS_URL",
+      "OCTANT_APPEND_DEAD_QUEUE_URL",
+      "OCTANT_FOLD_DEAD_QUEUE_URL",
+    ],
+    secrets: [...limits.secrets, "OCTANT_OPERATOR_TOKEN"],
+    slowMs: 10_000,
+    reserved: 100,
+    paths: ["/"],
+  },
+  append: {
+    handler: "functions/append.handler",
+    timeoutSeconds: 60,
+    memoryMb: 1024,
+    table: ["GetItem", "PutItem", "UpdateItem"],
+    sends: ["fold"],
+    queue: "append",
+    slowMs: 30_000,
+  },
+  fold: {
+    handler: "functions/fold.handler",
+    timeoutSeconds: 900,
+    memoryMb: 2048,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem"],
+    queue: "fold",
+    slowMs: 700_000,
+  },
+  close: {
+    handler: "functions/close.handler",
+    timeoutSeconds: 300,
+    memoryMb: 512,
+    table: ["GetItem", "Query"],
+    sends: ["fold"],
+    slowMs: 200_000,
+    reserved: 1,
+  },
+  check: {
+    handler: "functions/check.handler",
+    timeoutSeconds: 300,
+    memoryMb: 1024,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem"],
+    sends: ["fold"],
+    slowMs: 200_000,
+    reserved: 1,
+  },
+  poll: {
+    handler: "functions/poll.handler",
+    timeoutSeconds: 300,
+    memoryMb: 1024,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"],
+    sends: ["append"],
+    vault: ["Decrypt"],
+    settings: ["OCTANT_KMS_KEY_ID"],
+    slowMs: 270_000,
+    reserved: 1,
+  },
+} as const satisfies Record<string, FunctionFacts>
+export type FunctionName = keyof typeof functions
+/** Whatever function it is, by what any of them may say. */
+export const factsOf = (name: FunctionName): FunctionFacts => functions[name]
 
+type ScheduleFacts = {
+  function: FunctionName
+  everyMs: number
+  /** Where the calls go that could not be delivered, or that failed for good. */
+  deadLetter: string
+}
 export const schedules = {
   /** Folds what the day has left behind, so that the tail of a small tenant stays short. */
-  close: { function: "close", everyMs: 15 * MINUTE },
+  close: { function: "close", everyMs: 15 * MINUTE, deadLetter: "close-dead" },
   /** Measures the quality of what came, opens and closes alerts. */
-  check: { function: "check", everyMs: 5 * MINUTE },
+  check: { function: "check", everyMs: 5 * MINUTE, deadLetter: "check-dead" },
   /** Asks vendors for what no webhook brought. */
-  poll: { function: "poll", everyMs: 5 * MINUTE },
-} as const
+  poll: { function: "poll", everyMs: 5 * MINUTE, deadLetter: "poll-dead" },
+} as const satisfies Record<string, ScheduleFacts>
+export type ScheduleName = keyof typeof schedules

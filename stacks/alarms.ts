@@ -1,0 +1,119 @@
+import {
+  type FunctionName,
+  factsOf,
+  functions,
+  type QueueName,
+  queues as queueFacts,
+  type ScheduleName,
+  schedules as scheduleFacts,
+} from "#platform/topology.ts"
+import { doors } from "./api.ts"
+import { pascal } from "./names.ts"
+import { queues } from "./queues.ts"
+import { schedules } from "./schedules.ts"
+import { physical } from "./stage.ts"
+import { workers } from "./workers.ts"
+
+const address = process.env.OCTANT_ALARM_EMAIL
+const MINUTE_SECONDS = 60
+const WINDOW_SECONDS = 5 * MINUTE_SECONDS
+
+/** Where all alarms go. */
+export const alarms = new sst.aws.SnsTopic("Alarms")
+if (address) new aws.sns.TopicSubscription("AlarmsEmail", { topic: alarms.arn, protocol: "email", endpoint: address })
+
+const made = { ...doors, ...workers, ...schedules } satisfies Record<FunctionName, unknown>
+for (const name of Object.keys(functions) as FunctionName[]) watchFunction(name)
+for (const name of Object.keys(queues) as QueueName[]) watchQueue(name)
+for (const name of Object.keys(schedules) as ScheduleName[]) watchSchedule(name)
+
+function watchFunction(name: FunctionName) {
+  const { name: FunctionName, log } = made[name]
+  const component = pascal(name)
+  const lambda = { namespace: "AWS/Lambda", dimensions: { FunctionName }, period: WINDOW_SECONDS }
+  alarm(`${component}Errors`, { ...lambda, metricName: "Errors", statistic: "Sum", threshold: 1 })
+  alarm(`${component}Throttles`, { ...lambda, metricName: "Throttles", statistic: "Sum", threshold: 1 })
+  alarm(`${component}Slow`, {
+    ...lambda,
+    metricName: "Duration",
+    extendedStatistic: "p99",
+    threshold: factsOf(name).slowMs,
+    evaluationPeriods: 3,
+  })
+  if (factsOf(name).paths) {
+    alarm(`${component}Faults`, { ...lambda, metricName: "Url5xxCount", statistic: "Sum", threshold: 1 })
+  }
+  alarm(`${component}Failures`, {
+    ...failuresIn(component, log),
+    statistic: "Sum",
+    period: WINDOW_SECONDS,
+    threshold: 1,
+  })
+}
+
+/** Lambda counts a message that fails alone as a success; the log line tells. */
+function failuresIn(component: string, log: aws.cloudwatch.LogGroup) {
+  const metric = { namespace: physical("log"), name: `${component}Failures` }
+  new aws.cloudwatch.LogMetricFilter(`${component}FailureCount`, {
+    name: metric.name,
+    logGroupName: log.name,
+    pattern: '{ $.name = "error" || $.name = "*.failed" || $.name = "*.unreadable" }',
+    metricTransformation: { ...metric, value: "1", defaultValue: "0" },
+  })
+  return { namespace: metric.namespace, metricName: metric.name }
+}
+
+function watchQueue(name: QueueName) {
+  alarm(`${pascal(name)}Waiting`, {
+    namespace: "AWS/SQS",
+    metricName: "ApproximateAgeOfOldestMessage",
+    dimensions: { QueueName: queues[name].live.nodes.queue.name },
+    statistic: "Maximum",
+    period: MINUTE_SECONDS,
+    evaluationPeriods: 3,
+    threshold: queueFacts[name].oldestSeconds,
+  })
+  watchDead(pascal(queueFacts[name].deadLetter), queues[name].dead)
+}
+
+function watchDead(component: string, queue: sst.aws.Queue) {
+  alarm(`${component}Letters`, {
+    namespace: "AWS/SQS",
+    metricName: "ApproximateNumberOfMessagesVisible",
+    dimensions: { QueueName: queue.nodes.queue.name },
+    statistic: "Maximum",
+    period: MINUTE_SECONDS,
+    threshold: 1,
+  })
+}
+
+/** A schedule that has stopped makes no errors. */
+function watchSchedule(name: ScheduleName) {
+  const { function: job, everyMs, deadLetter } = scheduleFacts[name]
+  alarm(`${pascal(name)}Silent`, {
+    namespace: "AWS/Lambda",
+    metricName: "Invocations",
+    dimensions: { FunctionName: made[job].name },
+    statistic: "Sum",
+    period: (4 * everyMs) / 1000,
+    comparisonOperator: "LessThanThreshold",
+    threshold: 1,
+    treatMissingData: "breaching",
+  })
+  watchDead(pascal(deadLetter), schedules[name].dead)
+}
+
+type AlarmArgs = Partial<aws.cloudwatch.MetricAlarmArgs> &
+  Pick<aws.cloudwatch.MetricAlarmArgs, "namespace" | "metricName" | "threshold">
+
+function alarm(component: string, args: AlarmArgs) {
+  return new aws.cloudwatch.MetricAlarm(component, {
+    name: physical(component),
+    comparisonOperator: "GreaterThanOrEqualToThreshold",
+    evaluationPeriods: 1,
+    treatMissingData: "notBreaching",
+    alarmActions: [alarms.arn],
+    okActions: [alarms.arn],
+    ...args,
+  })
+}

@@ -1,0 +1,34 @@
+import { queues as facts, type QueueName } from "#platform/topology.ts"
+import { pascal } from "./names.ts"
+
+const DAY_SECONDS = 86_400
+/** Time to mend what is broken. A dead letter keeps its age, so that it must be allowed to be older. */
+const WAITING_DAYS = 7
+const DEAD_DAYS = 14
+/** The most there is. A message holds up to 256 KiB of events, and more in base64 if they cannot be compressed. */
+const MESSAGE_BYTES = 1024 * 1024
+
+/** What a queue or a schedule could not deliver, kept for a person to look at and to send again. */
+export function deadLetters(name: string, { fifo }: { fifo: boolean }) {
+  return new sst.aws.Queue(pascal(name), { fifo, transform: { queue: kept(DEAD_DAYS) } })
+}
+
+function queue(name: QueueName) {
+  const { fifo, visibilitySeconds, afterReceives, deadLetter } = facts[name]
+  const dead = deadLetters(deadLetter, { fifo })
+  const live = new sst.aws.Queue(`${pascal(name)}Requests`, {
+    fifo,
+    visibilityTimeout: `${visibilitySeconds} seconds`,
+    dlq: { queue: dead.arn, retry: afterReceives },
+    transform: { queue: kept(WAITING_DAYS) },
+  })
+  return { live, dead }
+}
+
+const kept = (days: number) => ({
+  messageRetentionSeconds: days * DAY_SECONDS,
+  maxMessageSize: MESSAGE_BYTES,
+  sqsManagedSseEnabled: true,
+})
+
+export const queues = { append: queue("append"), fold: queue("fold") } satisfies Record<QueueName, unknown>

@@ -1,0 +1,33 @@
+import { type FunctionName, factsOf } from "#platform/topology.ts"
+import { queues } from "./queues.ts"
+import { ADDRESS_HEADER, router } from "./router.ts"
+import { table } from "./storage.ts"
+import { vaultKey } from "./vault.ts"
+
+/** Upstash's, if there is one: without it each function counts limits for itself. */
+export const redisUrl = process.env.OCTANT_REDIS_URL
+
+/** What `config.ts` asks of every function. */
+const ofAll = {
+  OCTANT_TABLE: table.name,
+  OCTANT_APPEND_QUEUE_URL: queues.append.live.url,
+  OCTANT_FOLD_QUEUE_URL: queues.fold.live.url,
+}
+/** And what it asks of some. */
+const ofSome: Record<string, $util.Input<string> | undefined> = {
+  OCTANT_KMS_KEY_ID: vaultKey.arn,
+  OCTANT_HOOKS_URL: router.url,
+  OCTANT_ADDRESS_HEADER: ADDRESS_HEADER,
+  OCTANT_REDIS_URL: redisUrl,
+  OCTANT_APPEND_DEAD_QUEUE_URL: queues.append.dead.url,
+  OCTANT_FOLD_DEAD_QUEUE_URL: queues.fold.dead.url,
+}
+
+/** The environment of a function. */
+export function settingsOf(name: FunctionName): Record<string, $util.Input<string>> {
+  const own = (factsOf(name).settings ?? []).flatMap((setting) => {
+    const value = ofSome[setting]
+    return value === undefined ? [] : [[setting, value] as const]
+  })
+  return { ...ofAll, ...Object.fromEntries(own) }
+}

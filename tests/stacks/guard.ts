@@ -1,0 +1,102 @@
+import { randomBytes } from "node:crypto"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as z from "zod/mini"
+import type { Statement } from "./model.ts"
+
+const Body = z.looseObject({
+  TableName: z.optional(z.string()),
+  RequestItems: z.optional(z.record(z.string(), z.unknown())),
+  QueueUrl: z.optional(z.string()),
+  MessageBody: z.optional(z.string()),
+  KeyId: z.optional(z.string()),
+  CiphertextBlob: z.optional(z.string()),
+  EncryptionContext: z.optional(z.record(z.string(), z.string())),
+  Entries: z.optional(z.array(z.looseObject({ Id: z.string(), MessageBody: z.string() }))),
+})
+type Body = z.output<typeof Body>
+
+export type Guard = { url: string; used: Set<string>; stop(): void }
+
+/** How each service is known in a request, and in a role. */
+const services: Record<string, string> = { DynamoDB_20120810: "dynamodb", AmazonSQS: "sqs", TrentService: "kms" }
+
+/**
+ * AWS as one function sees it: does what its role grants, refuses anything else, and notes what was asked. The table is
+ * a real one; messages are put into `sent`, by the queue's ARN.
+ */
+export async function startGuard(options: {
+  grants: readonly Statement[]
+  /** ARNs by a table's name and by a queue's URL. */
+  arns: Record<string, string>
+  dynamo: string
+  sent: Map<string, string[]>
+}): Promise<Guard> {
+  const { grants, arns, dynamo, sent } = options
+  const used = new Set<string>()
+
+  /** The one condition that any role has is that KMS is asked for a tenant. */
+  const allowed = (action: string, arn: string, { EncryptionContext }: Body) =>
+    grants.some(
+      ({ Effect, Action, Resource, Condition }) =>
+        Effect === "Allow" &&
+        Action.includes(action) &&
+        Resource.includes(arn) &&
+        (Condition === undefined || EncryptionContext?.tenant !== undefined),
+    )
+
+  const answers: Record<string, (arn: string, body: Body) => object> = {
+    "sqs:SendMessage": (arn, { MessageBody, Entries = [] }) => {
+      const bodies = MessageBody === undefined ? Entries.map((entry) => entry.MessageBody) : [MessageBody]
+      sent.set(arn, [...(sent.get(arn) ?? []), ...bodies])
+      return { MessageId: "1", Successful: Entries.map(({ Id }) => ({ Id, MessageId: Id })) }
+    },
+    "sqs:GetQueueAttributes": () => ({ Attributes: { ApproximateNumberOfMessages: "0" } }),
+    // A key that wraps nothing: what it gives is taken back as it is.
+    "kms:GenerateDataKey": () => {
+      const key = randomBytes(32).toString("base64")
+      return { Plaintext: key, CiphertextBlob: key }
+    },
+    "kms:Decrypt": (_, { CiphertextBlob }) => ({ Plaintext: CiphertextBlob }),
+  }
+
+  const answer = async (target: string, text: string, headers: Record<string, string>) => {
+    const [service = "", operation = ""] = target.split(".")
+    const body = Body.parse(JSON.parse(text))
+    const action = `${services[service]}:${operation.replace(/^SendMessageBatch$/, "SendMessage")}`
+    const name = body.TableName ?? Object.keys(body.RequestItems ?? {})[0] ?? body.QueueUrl ?? body.KeyId ?? ""
+    const arn = arns[name] ?? name
+    used.add(`${action} ${arn}`)
+    if (!allowed(action, arn, body)) {
+      return { status: 400, text: JSON.stringify({ __type: "AccessDeniedException", message: `${action} on ${arn}` }) }
+    }
+    const own = answers[action]
+    if (own) return { status: 200, text: JSON.stringify(own(arn, body)) }
+    const response = await fetch(dynamo, { method: "POST", headers, body: text })
+    return { status: response.status, text: await response.text() }
+  }
+
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const signed = Object.entries(request.headers).filter(([name]) =>
+      /^(x-amz-.*|authorization|content-type)$/.test(name),
+    )
+    const headers = Object.fromEntries(signed.map(([name, value]) => [name, String(value)]))
+    const { status, text } = await answer(
+      headers["x-amz-target"] ?? "",
+      Buffer.concat(chunks).toString("utf8"),
+      headers,
+    )
+    response.writeHead(status).end(text)
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    used,
+    stop: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { DAY, instant, MINUTE } from "#core/clock.ts"
+import { FOLD_EVERY } from "#pipeline/append.ts"
+import { type FunctionName, functions } from "#platform/topology.ts"
+import { vendorOf } from "#sources/registry.ts"
+import { packBatches } from "#store/journal.ts"
+import { keys } from "#store/keys.ts"
+import { readHead } from "#store/views.ts"
+import { type Cast, OPERATOR_TOKEN, startCast } from "./cast.ts"
+import type { Statement } from "./model.ts"
+
+/**
+ * The deployed bundles live through everything that makes them ask AWS for something, each with the rights that it is
+ * granted. So its role grants enough; and as at the end each action that it grants has been asked for, not too much.
+ */
+let cast: Cast
+beforeAll(async () => {
+  cast = await startCast()
+})
+afterAll(() => cast.stop())
+
+const orders = Array.from({ length: 1000 }, (_, i) => ({
+  type: "track",
+  event: "Order Completed",
+  userId: `u${i % 50}`,
+  properties: i === 0 ? { order_id: "broken", total: "much" } : { order_id: `o${i}`, total: 10, currency: "USD" },
+}))
+/** A message of the append queue; every delivery of it is another copy of one batch. */
+let message: string
+
+test("collect takes events in, once more with the same idempotency key", async () => {
+  const { actors, keys, received } = cast
+  const request = { method: "POST", path: "/v1/batch", key: keys.write, body: { batch: orders } }
+  for (let sending = 0; sending < 2; sending++) {
+    const answer = await actors.collect.request({ ...request, headers: { "idempotency-key": "first" } })
+    expect(answer).toMatchObject({ status: 200, body: { accepted: 1000, quarantined: 1 } })
+  }
+  expect(received("AppendRequestsQueue")).toHaveLength(2)
+  await actors.collect.request(request)
+  message = received("AppendRequestsQueue")[0]!
+})
+
+test("append appends them, though its place is taken, and asks for a fold", async () => {
+  const { actors, operator, tenant, received } = cast
+  const filler = { at: instant(Date.now()), n: 0, writer: "filler", body: packBatches([]) }
+  await operator.table.put({ ...keys.entry(tenant, 1), ...filler })
+  for (let events = 0; events < FOLD_EVERY; events += 1000) expect(await actors.append.work([message])).toBe(0)
+  expect(received("FoldRequestsQueue")).toHaveLength(1)
+})
+
+/** A place that its writer never filled, so long ago that whoever reads it fills it. */
+async function leaveHole() {
+  const { actors, operator, tenant } = cast
+  const { seq: hole = 0 } = await operator.table.add(keys.sequencer(tenant), { seq: 1 })
+  expect(await actors.append.work([message])).toBe(0)
+  await operator.table.set(keys.entry(tenant, hole + 1), { at: instant(Date.now() - MINUTE) })
+  return async () => (await operator.table.get(keys.entry(tenant, hole)))?.writer
+}
+
+test("fold folds them, twice, and fills a hole", async () => {
+  const { actors, tenant } = cast
+  const fillerOf = await leaveHole()
+  const request = JSON.stringify({ version: 1, tenant })
+  expect(await actors.fold.work([request])).toBe(0)
+  expect(await fillerOf()).toBe("filler")
+  expect(await actors.append.work([message])).toBe(0)
+  expect(await actors.fold.work([request])).toBe(0)
+})
+
+test("api answers, releases, makes and ends keys", async () => {
+  const { actors, keys, received } = cast
+  const ask = (method: string, path: string, body?: unknown) =>
+    actors.api.request({ method, path, key: keys.admin, body })
+  const today = instant(Date.now()).slice(0, 10)
+  const query = `/v1/query?metric=events&grain=total&from=${today}&to=${today}`
+  expect(await ask("GET", query)).toMatchObject({ status: 200, body: { total: 999 } })
+  expect(await ask("GET", "/v1/customers/u7/timeline")).toMatchObject({ status: 200 })
+  const release = { all: true, set: { total: 10 } }
+  expect(await ask("POST", "/v1/quarantine/release", release)).toMatchObject({ status: 200 })
+  expect(received("AppendRequestsQueue")).toHaveLength(1)
+  const { status, body } = await ask("POST", "/v1/keys", { name: "other", scope: "read" })
+  expect(status).toBe(201)
+  expect(await ask("DELETE", `/v1/keys/${String(body.id)}`)).toMatchObject({ status: 200 })
+})
+
+test("api knows the operator's token, which its environment does not show, and looks at the queues", async () => {
+  const { api } = cast.actors
+  expect(await api.request({ method: "GET", path: "/metrics", key: OPERATOR_TOKEN })).toMatchObject({ status: 200 })
+  expect(await api.request({ method: "GET", path: "/metrics", key: "guessed" })).toMatchObject({ status: 401 })
+  expect(JSON.stringify(cast.model.plan)).not.toContain(OPERATOR_TOKEN)
+})
+
+test("hooks takes a webhook in, of a source that api has made, and refuses a forged one", async () => {
+  const { actors, keys, received } = cast
+  const ask = (method: string, path: string, body?: unknown) =>
+    actors.api.request({ method, path, key: keys.admin, body })
+  const secret = `whsec_${Buffer.from("a key that only the sender knows").toString("base64")}`
+  const { body: source } = await ask("POST", "/v1/sources", { vendor: "standard-webhooks", name: "Ours", secret })
+  const { id, url } = source as { id: string; url: string }
+  const { headers, body } = vendorOf("standard-webhooks").sample(secret, Date.now(), url)
+  const delivery = { method: "POST", path: new URL(url).pathname, headers, body: Buffer.from(body).toString("utf8") }
+  expect(await actors.hooks.request(delivery)).toMatchObject({ status: 200 })
+  expect(received("AppendRequestsQueue")).toHaveLength(1)
+  expect(await actors.hooks.request({ ...delivery, body: "{}" })).toMatchObject({ status: 401 })
+
+  const { body: page } = await ask("GET", `/v1/sources/${id}/deliveries`)
+  const [kept] = page.deliveries as { id: string }[]
+  expect(await ask("GET", `/v1/sources/${id}/deliveries/${kept!.id}`)).toMatchObject({
+    status: 200,
+    body: { body: delivery.body },
+  })
+  expect(await ask("DELETE", `/v1/sources/${id}`)).toMatchObject({ status: 200 })
+})
+
+test("poll asks a vendor for what no webhook brought", async () => {
+  const { actors, keys, received } = cast
+  const body = { vendor: "stripe", name: "Stripe", credential: "rk_live_1" }
+  expect(await actors.api.request({ method: "POST", path: "/v1/sources", key: keys.admin, body })).toMatchObject({
+    status: 201,
+  })
+  const fillerOf = await leaveHole()
+  await actors.poll.call({})
+  expect(await fillerOf()).toBe("filler")
+  expect(received("AppendRequestsQueue").length).toBeGreaterThan(0)
+})
+
+test("close asks for a fold of what yesterday has left", async () => {
+  const { actors, operator, tenant, received } = cast
+  const head = (await readHead(operator, tenant))!
+  await operator.table.set(keys.viewHead(tenant, head.generation), { at: instant(Date.now() - DAY) })
+  await actors.close.call({})
+  expect(received("FoldRequestsQueue")).toHaveLength(1)
+})
+
+test("check looks at the data, and asks for a fold of a long tail", async () => {
+  const { actors, operator, tenant, received } = cast
+  await operator.table.add(keys.sequencer(tenant), { seq: 1001 })
+  await actors.check.call({})
+  expect(received("FoldRequestsQueue")).toHaveLength(1)
+})
+
+test("a function that is granted less feels it", async () => {
+  const { model, act, keys } = cast
+  const collect = model.functions.find(({ name }) => name === "collect")!
+  const without = (refused: string) => collect.grants.filter(({ Action }) => !Action.includes(refused))
+  const request = { method: "POST", path: "/v1/track", key: keys.write, body: { userId: "u1", event: "Looked" } }
+  for (const refused of ["dynamodb:GetItem", "sqs:SendMessage"]) {
+    const lesser = await act(collect, without(refused))
+    expect((await lesser.request(request)).status).toBeGreaterThanOrEqual(500)
+  }
+})
+
+test.each(Object.keys(functions) as FunctionName[])(
+  "%s has asked for all that it is granted, and for nothing else",
+  (name) => {
+    const { model, actors } = cast
+    // Lambda itself sends there what a scheduled function has failed at.
+    const ofLambda = model.failures.flatMap(
+      ({ destinationConfig }) => `sqs:SendMessage ${destinationConfig?.onFailure.destination}`,
+    )
+    const { grants, queue } = {
+      queue: model.queues.find(({ worker }) => worker?.name === name),
+      ...model.functions.find((one) => one.name === name)!,
+    }
+    const ofCode = ({ Action, Resource }: Statement) =>
+      Resource.filter((arn) => arn !== queue?.arn && arn !== "*" && !arn.startsWith("arn:aws:logs:")).flatMap((arn) =>
+        Action.map((action) => `${action} ${arn}`),
+      )
+    const granted = grants.flatMap(ofCode).filter((grant) => !ofLambda.includes(grant))
+    expect([...actors[name].used].sort()).toEqual(granted.sort())
+  },
+)

@@ -1,0 +1,49 @@
+import { schedules as facts } from "#platform/topology.ts"
+import { each, type Rules } from "../model.ts"
+
+const MINUTE_MS = 60_000
+
+export const schedules: Rules = {
+  "the schedules are those of the topology": ({ schedules }) =>
+    each(
+      Object.values(facts),
+      (fact) =>
+        !schedules.some(
+          ({ job, scheduleExpression }) =>
+            job?.name === fact.function && scheduleExpression === `rate(${fact.everyMs / MINUTE_MS} minutes)`,
+        ),
+      (fact) => `${fact.function} every ${fact.everyMs} ms`,
+    ),
+
+  "each schedule calls a live version, and again if it must": ({ schedules }) =>
+    each(
+      schedules,
+      ({ job, target }) => !job || !target.retryPolicy?.maximumRetryAttempts,
+      ({ resource, target }) => `${resource}: ${target.arn}`,
+    ),
+
+  "what a schedule cannot deliver is kept": ({ schedules, deadLetters }) =>
+    each(
+      schedules,
+      ({ target }) => !deadLetters.some(({ arn }) => arn === target.deadLetterConfig?.arn),
+      ({ resource }) => resource,
+    ),
+
+  "what a scheduled function fails at is kept, and it may keep it": ({ schedules, failures, deadLetters }) =>
+    each(
+      schedules.flatMap(({ job }) => job ?? []),
+      ({ resource, grants }) => {
+        const failure = failures.find(
+          ({ functionName, qualifier }) => functionName === resource && qualifier === "live",
+        )
+        const destination = failure?.destinationConfig?.onFailure.destination
+        return (
+          !deadLetters.some(({ arn }) => arn === destination) ||
+          !grants.some(
+            ({ Action, Resource }) => Action.includes("sqs:SendMessage") && Resource.includes(destination ?? ""),
+          )
+        )
+      },
+      ({ resource }) => resource,
+    ),
+}

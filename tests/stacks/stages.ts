@@ -1,0 +1,16 @@
+/** The stages that are tried: one of each kind, and production with all that can be set. */
+export const stages = [
+  { stage: "jo", environment: {} },
+  { stage: "staging", environment: { SST_SECRET_OperatorToken: "a token of the operator's" } },
+  {
+    stage: "production",
+    environment: {
+      OCTANT_DOMAIN: "octant.example",
+      OCTANT_REDIS_URL: "https://tidy-crab.upstash.io",
+      OCTANT_SENDER_DOMAIN: "mail.octant.example",
+      OCTANT_ALARM_EMAIL: "operators@octant.example",
+      SST_SECRET_OperatorToken: "a token of the operator's",
+      SST_SECRET_RedisToken: "a token of Upstash's",
+    },
+  },
+]
