@@ -5,6 +5,8 @@ export default defineConfig({
     include: ["packages/**/*.test.ts", "tests/*.test.ts"],
     // Ninety simulated days, hour by hour: with the heavier suites.
     exclude: ["tests/quality.test.ts", "**/node_modules/**"],
+    // By itself vitest leaves one processor free, which on two is half of them.
+    maxWorkers: "100%",
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
