@@ -16,6 +16,7 @@ import { commit, settle, type ViewItem } from "#store/views.ts"
 import { fold } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { type Memory, quarantineKey } from "./memory.ts"
+import { changedPages } from "./pages.ts"
 import { memoryOf, openSnapshot, prepare, type Snapshot, tried, unmoved } from "./snapshot.ts"
 
 export type FoldNeeds = { table: Table; clock: Clock; nonce: () => string }
@@ -83,7 +84,12 @@ export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Me
   const blocks = await addedBlocks(tenant, snapshot, memory)
   return [
     ...blocks,
-    ...customerItems(tenant, generation, memory),
+    ...(await changedPages(tenant, snapshot, memory)),
+    ...memory.spilled.map(({ id, upTo, entries }) => ({
+      pk: keys.timeline(tenant, generation),
+      sk: timelineKey(id, upTo),
+      value: entries,
+    })),
     ...[...memory.fresh].map(([day, hashes]) => ({
       pk: keys.seen(tenant, generation),
       sk: seenKey(day, memory.position),
@@ -91,20 +97,6 @@ export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Me
     })),
     ...quarantineItems(tenant, generation, memory),
   ]
-}
-
-function customerItems(tenant: TenantId, generation: number, memory: Memory): ViewItem[] {
-  const items: ViewItem[] = []
-  for (const id of memory.changedPointers) {
-    items.push({ ...keys.customer(tenant, generation, id), value: { root: memory.pointers.get(id)! } })
-  }
-  for (const id of memory.changedCustomers) {
-    items.push({ ...keys.customer(tenant, generation, id), value: memory.customers.get(id)! })
-  }
-  for (const { id, upTo, entries } of memory.spilled) {
-    items.push({ pk: keys.timeline(tenant, generation), sk: timelineKey(id, upTo), value: entries })
-  }
-  return items
 }
 
 /** Rows of the quarantine: what lies there, and since when it does not. */

@@ -12,7 +12,8 @@ import type { Customer } from "./customer.ts"
 import { fold, isTaken, seenDays } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
-import { type CustomerRow, memoryOf, openSnapshot, prepare, prepareDays, type Snapshot, unmoved } from "./snapshot.ts"
+import { rowsOf } from "./pages.ts"
+import { memoryOf, openSnapshot, prepare, prepareDays, type Snapshot, unmoved } from "./snapshot.ts"
 
 /**
  * What can be asked at one position of the journal: `views ⊕ fold(entries after the views)`. Exact at every moment,
@@ -135,11 +136,10 @@ async function customerIn(
   for (;;) {
     const known = memory.customers.get(root)
     if (known) return known
-    const [row] = await snapshot.get([keys.customer(tenant, snapshot.head.generation, root)])
+    const row = (await rowsOf(tenant, snapshot, [root])).get(root)
     if (!row) return undefined
-    const value = row.value as CustomerRow
-    if (!("root" in value)) return value
-    root = rootOf(memory, value.root)
+    if (!("root" in row)) return row
+    root = rootOf(memory, row.root)
   }
 }
 

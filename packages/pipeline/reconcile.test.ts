@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { pack, unpack } from "#core/pack.ts"
 import { startTable } from "#platform/fixture.ts"
-import { keys } from "#store/keys.ts"
+import { BUCKETS, keys } from "#store/keys.ts"
 import type { Key, Table } from "#store/table.ts"
 import { call, order, type Settled, settle } from "./fixture.ts"
 import { reconcile } from "./reconcile.ts"
@@ -72,36 +72,40 @@ describe("tampering with one stored value is found and named:", () => {
 
   test("a customer's orders", async () => {
     const world = await folded()
-    const key = keys.customer(world.tenant, 1, "bob")
-    await tamper(key, (customer: object) => ({ ...customer, orders: 2 }))
+    const key = keys.customerPage(world.tenant, 1, 0, "bob")
+    await tamper(key, (rows: [string, object][]) =>
+      rows.map(([id, row]) => [id, id === "bob" ? { ...row, orders: 2 } : row]),
+    )
     expect(await found(world)).toMatchObject([
-      { what: `${key.pk}|bob`, stored: { id: "bob", orders: 2 }, recounted: { id: "bob", orders: 1 } },
+      { what: `${key.pk}|${key.sk}|bob`, stored: { id: "bob", orders: 2 }, recounted: { id: "bob", orders: 1 } },
     ])
   })
 
   test("whose name a name stands for", async () => {
     const world = await folded()
-    const key = keys.customer(world.tenant, 1, "a")
-    await tamper(key, () => ({ root: "bob" }))
-    expect(await found(world)).toEqual([{ what: `${key.pk}|a`, stored: { root: "bob" }, recounted: { root: "ada" } }])
+    const key = keys.customerPage(world.tenant, 1, 0, "a")
+    await tamper(key, (rows: [string, object][]) => rows.map(([id, row]) => [id, id === "a" ? { root: "bob" } : row]))
+    expect(await found(world)).toEqual([
+      { what: `${key.pk}|${key.sk}|a`, stored: { root: "bob" }, recounted: { root: "ada" } },
+    ])
   })
 
   test("a value that is missing, and one that is too much", async () => {
     const world = await folded()
-    const gone = keys.customer(world.tenant, 1, "bob")
-    await table.delete(gone)
-    const { body } = (await table.get(keys.customer(world.tenant, 1, "ada")))!
-    const extra = keys.customer(world.tenant, 1, "eve")
-    await table.put({ ...extra, position: 1, parts: 1, body: body! })
+    const key = keys.customerPage(world.tenant, 1, 0, "bob")
+    await tamper(key, (rows: [string, object][]) => [
+      ...rows.filter(([id]) => id !== "bob"),
+      ["eve", rows.find(([id]) => id === "ada")![1]],
+    ])
     const differences = await found(world)
     expect(differences).toHaveLength(2)
     expect(differences).toContainEqual({
-      what: `${gone.pk}|bob`,
+      what: `${key.pk}|${key.sk}|bob`,
       stored: undefined,
       recounted: expect.objectContaining({ id: "bob" }),
     })
     expect(differences).toContainEqual({
-      what: `${extra.pk}|eve`,
+      what: `${key.pk}|${key.sk}|eve`,
       stored: expect.objectContaining({ id: "ada" }),
       recounted: undefined,
     })
@@ -144,7 +148,9 @@ test("no more than a hundred differences are told", async () => {
   const world = await settle(table)
   await world.send(Array.from({ length: 130 }, (_, i) => call("Tested", `u${i}`)))
   await world.fold()
-  for (let i = 0; i < 130; i++) await table.delete(keys.customer(world.tenant, 1, `u${i}`))
+  for (let i = 0; i < BUCKETS; i++)
+    for (const page of await table.query(keys.customers(world.tenant, 1, i)))
+      await table.delete({ pk: page.pk, sk: page.sk })
   expect(await found(world)).toHaveLength(100)
 })
 

@@ -1,12 +1,12 @@
 import type { Clock } from "#core/clock.ts"
 import { toStored } from "#metrics/block.ts"
-import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
+import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { fragmentsOf } from "./fragments.ts"
 import { quarantineKey } from "./memory.ts"
+import { allRows, type CustomerRow, pageOf } from "./pages.ts"
 import { recount } from "./reading.ts"
 import { blockKinds } from "./replay.ts"
-import type { CustomerRow } from "./snapshot.ts"
 import { openSnapshot, unmoved } from "./snapshot.ts"
 
 /** A value of the views that is not what the journal says. */
@@ -40,9 +40,12 @@ export function reconcile(
     const expect = (pk: string, sk: string, value: unknown) => expected.set(`${pk}|${sk}`, JSON.stringify(value))
     for (const { kind, sk, block } of fragmentsOf(memory))
       if (block.size > 0) expect(keys.block(tenant, generation, kind), sk, toStored(block))
-    for (const [id, customer] of memory.customers) expect(keys.customer(tenant, generation, id).pk, id, customer)
-    for (const [id, root] of memory.pointers)
-      expect(keys.customer(tenant, generation, id).pk, id, { root } satisfies CustomerRow)
+    const expectRow = (id: string, row: CustomerRow) => {
+      const { pk, sk } = pageOf(tenant, snapshot, id)
+      expect(pk, `${sk}|${id}`, row)
+    }
+    for (const [id, customer] of memory.customers) expectRow(id, customer)
+    for (const [id, root] of memory.pointers) expectRow(id, { root })
     const released = new Set(memory.released.map(({ id, receivedAt }) => quarantineKey(receivedAt, id)))
     for (const { event, source, receivedAt } of memory.quarantined) {
       const sk = quarantineKey(receivedAt, event.id)
@@ -58,20 +61,19 @@ export function reconcile(
     let compared = 0
     const partitions = [
       ...blockKinds.map((kind) => keys.block(tenant, generation, kind)),
-      ...Array.from({ length: BUCKETS }, (_, bucket) => keys.customers(tenant, generation, bucket)),
       keys.quarantine(tenant, generation),
     ]
-    for (const pk of partitions) {
-      for (const { sk, value } of await snapshot.values(pk)) {
-        const name = `${pk}|${sk}`
-        const stored = JSON.stringify(value)
-        const recounted = expected.get(name)
-        expected.delete(name)
-        compared++
-        const nothing = stored === "{}" || stored === "null"
-        if (stored !== recounted && !(nothing && recounted === undefined)) differ(name, stored, recounted)
-      }
+    const compare = (name: string, value: unknown) => {
+      const stored = JSON.stringify(value)
+      const recounted = expected.get(name)
+      expected.delete(name)
+      compared++
+      const nothing = stored === "{}" || stored === "null"
+      if (stored !== recounted && !(nothing && recounted === undefined)) differ(name, stored, recounted)
     }
+    for (const pk of partitions) for (const { sk, value } of await snapshot.values(pk)) compare(`${pk}|${sk}`, value)
+    for await (const { page, rows } of allRows(tenant, snapshot))
+      for (const [id, row] of rows) compare(`${page.pk}|${page.sk}|${id}`, row)
     for (const [name, recounted] of expected) differ(name, undefined, recounted)
 
     const hashes = new Set<string>()

@@ -6,9 +6,9 @@ import type { Entry } from "#store/journal.ts"
 import { keys, seenKey, type TenantId } from "#store/keys.ts"
 import type { Key, Table } from "#store/table.ts"
 import { getValues, type Head, readHead, readRedo, readValues, type Viewed } from "#store/views.ts"
-import type { Customer } from "./customer.ts"
 import { needsOf } from "./fold.ts"
 import { emptyMemory, type Memory, rootOf } from "./memory.ts"
+import { rowsOf } from "./pages.ts"
 
 /** The views went on while they were read: begin again with a new snapshot. */
 export class Moved extends Error {}
@@ -105,25 +105,19 @@ export async function openSnapshot(needs: Needs, tenant: TenantId, generation?: 
 export const memoryOf = ({ head, position, customerCount }: Snapshot): Memory =>
   emptyMemory({ zone: zoneOf(head.zone), currency: head.currency, position, customerCount })
 
-/** A row of the customers' view: a customer, or the name of the one it became. */
-export type CustomerRow = Customer | { root: string }
-
 /** Puts into a memory what the fold of these entries will ask it for. */
 export async function prepare(tenant: TenantId, snapshot: Snapshot, memory: Memory, entries: readonly Entry[]) {
   const { days, ids } = needsOf(entries)
-  const generation = snapshot.head.generation
   const unknown = (id: string) => !memory.customers.has(id) && !memory.pointers.has(id)
   const customers = async () => {
     let wanted = [...ids].map((id) => rootOf(memory, id)).filter(unknown)
     while (wanted.length > 0) {
-      const rows = await snapshot.get([...new Set(wanted)].map((id) => keys.customer(tenant, generation, id)))
       const roots: string[] = []
-      for (const { sk, value } of rows) {
-        const row = value as CustomerRow
+      for (const [id, row] of await rowsOf(tenant, snapshot, wanted)) {
         if ("root" in row) {
-          memory.pointers.set(sk, row.root)
+          memory.pointers.set(id, row.root)
           roots.push(row.root)
-        } else memory.customers.set(sk, row)
+        } else memory.customers.set(id, row)
       }
       wanted = roots.map((id) => rootOf(memory, id)).filter(unknown)
     }

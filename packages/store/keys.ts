@@ -1,6 +1,6 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
-import { shortHash } from "#core/hash.ts"
+import { sha256, shortHash } from "#core/hash.ts"
 import type { Key } from "./table.ts"
 
 /**
@@ -67,10 +67,11 @@ export const keys = {
   viewHead: (tenant: TenantId, generation: number): Key => ({ pk: of(tenant, "views"), sk: `head#${generation}` }),
   redo: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "redo"),
   block: (tenant: TenantId, generation: number, kind: string) => of(tenant, "views", generation, kind),
-  customer: (tenant: TenantId, generation: number, id: string): Key => ({
-    pk: of(tenant, "views", generation, "customers", bucketOf(id)),
-    sk: id,
-  }),
+  /** Where the row of a customer lies when all pages have been split in two so many times. */
+  customerPage: (tenant: TenantId, generation: number, splits: number, id: string): Key => {
+    const page = pageOf(id, splits)
+    return { pk: keys.customers(tenant, generation, page % BUCKETS), sk: pageKey(splits, page) }
+  },
   customers: (tenant: TenantId, generation: number, bucket: number) =>
     of(tenant, "views", generation, "customers", bucket.toString(16)),
   timeline: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "timeline"),
@@ -96,4 +97,11 @@ export const seenKey = (day: string, position?: number) => `${day}#${position ==
 
 /** Customers are spread over this many partitions, so that a fold's writes do not meet one partition's limit. */
 export const BUCKETS = 16
-const bucketOf = (customer: string) => (shortHash(customer).charCodeAt(0) % BUCKETS).toString(16)
+const pageOf = (customer: string, splits: number) =>
+  splits === 0 ? 0 : Number.parseInt(sha256(customer).slice(0, 8), 16) >>> (32 - splits)
+const pageKey = (splits: number, page: number) => `${String(splits).padStart(2, "0")}#${padded(page)}`
+/** The sort keys of all pages that have been split so many times. */
+export const pageRange = (splits: number) => ({
+  from: pageKey(splits, 0),
+  to: pageKey(splits, Number.MAX_SAFE_INTEGER),
+})

@@ -1,0 +1,91 @@
+import { BUCKETS, keys, pageRange, type TenantId } from "#store/keys.ts"
+import type { Key } from "#store/table.ts"
+import type { ViewItem } from "#store/views.ts"
+import type { Customer } from "./customer.ts"
+import type { Memory } from "./memory.ts"
+import type { Snapshot } from "./snapshot.ts"
+
+/** A row of the customers' view: a customer, or the name of the one it became. */
+export type CustomerRow = Customer | { root: string }
+
+/**
+ * Rows lie in pages, by the hash of their id: some rows compressed together cost one write unit, as a single one does
+ * (docs/decisions/006). A page as it is stored has its rows in the order of their ids.
+ */
+type Page = [id: string, row: CustomerRow][]
+
+/** So many rows to a page at most, as long as pages are split. */
+const ROWS = 8
+/** A split rewrites all pages in one commit, which must fit into a worker's memory; from here on pages grow. */
+const MOST_SPLITS = 16
+
+/** How often the pages have been split in two. It follows from the count, so that each reader of a snapshot knows it. */
+const splitsOf = (customerCount: number) =>
+  Math.min(MOST_SPLITS, Math.max(0, Math.ceil(Math.log2(customerCount / ROWS))))
+
+/** The stored rows of some ids, those that there are. */
+export async function rowsOf(tenant: TenantId, snapshot: Snapshot, ids: readonly string[]) {
+  const wanted = new Set(ids)
+  const rows = new Map<string, CustomerRow>()
+  for (const { value } of await snapshot.get(pagesOf(tenant, snapshot, ids)))
+    for (const [id, row] of value as Page) if (wanted.has(id)) rows.set(id, row)
+  return rows
+}
+
+function pagesOf(tenant: TenantId, snapshot: Snapshot, ids: readonly string[]): Key[] {
+  const splits = splitsOf(snapshot.customerCount)
+  const pages = new Map<string, Key>()
+  for (const id of ids) {
+    const key = keys.customerPage(tenant, snapshot.head.generation, splits, id)
+    pages.set(key.sk, key)
+  }
+  return [...pages.values()]
+}
+
+/** Every stored row, with the page in which it lies. */
+export async function* allRows(tenant: TenantId, snapshot: Snapshot): AsyncGenerator<{ page: Key; rows: Page }> {
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const pk = keys.customers(tenant, snapshot.head.generation, bucket)
+    for (const { sk, value } of await snapshot.values(pk, pageRange(splitsOf(snapshot.customerCount))))
+      yield { page: { pk, sk }, rows: value as Page }
+  }
+}
+
+/** Where a row lies, or would lie. */
+export const pageOf = (tenant: TenantId, snapshot: Snapshot, id: string) =>
+  keys.customerPage(tenant, snapshot.head.generation, splitsOf(snapshot.customerCount), id)
+
+/** The pages in which a memory has changed something; all of them, when it has met so many customers that they split. */
+export async function changedPages(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {
+  const { generation } = snapshot.head
+  const changed = new Map<string, CustomerRow>()
+  for (const id of memory.changedPointers) changed.set(id, { root: memory.pointers.get(id)! })
+  for (const id of memory.changedCustomers) changed.set(id, memory.customers.get(id)!)
+  const splits = splitsOf(memory.customerCount)
+  const pages = new Map<string, { key: Key; rows: Map<string, CustomerRow> }>()
+  const put = (id: string, row: CustomerRow) => {
+    const key = keys.customerPage(tenant, generation, splits, id)
+    const page = pages.get(key.sk) ?? { key, rows: new Map() }
+    pages.set(key.sk, page)
+    page.rows.set(id, row)
+  }
+  const left: ViewItem[] = []
+  if (splits === splitsOf(snapshot.customerCount)) {
+    for (const { value } of await snapshot.get(pagesOf(tenant, snapshot, [...changed.keys()])))
+      for (const [id, row] of value as Page) put(id, row)
+  } else {
+    for await (const { page, rows } of allRows(tenant, snapshot)) {
+      // Whoever still reads these must see that the views went on.
+      left.push({ ...page, value: [] satisfies Page })
+      for (const [id, row] of rows) put(id, row)
+    }
+  }
+  for (const [id, row] of changed) put(id, row)
+  const items = [...pages.values()].map(
+    ({ key, rows }): ViewItem => ({
+      ...key,
+      value: [...rows].sort(([a], [b]) => (a < b ? -1 : 1)) satisfies Page,
+    }),
+  )
+  return [...items, ...left]
+}
