@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
-import aws4 from "aws4"
+import { type Clock, systemClock } from "#core/clock.ts"
+import { type Credentials, signer } from "./signature.ts"
 
 /** What AWS refused, by its own code, such as `ConditionalCheckFailedException`. */
 export class AwsError extends Error {
@@ -20,7 +21,7 @@ export type Service = "dynamodb" | "sqs" | "kms"
 export type AwsOptions = {
   region: string
   /** Asked at each call: Lambda renews what stands in its environment. */
-  credentials: () => { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
+  credentials: () => Credentials
   /** Other than AWS's own, such as `http://127.0.0.1:8000`. */
   endpoints?: Partial<Record<Service, string>>
   /** Numbers in [0, 1), for the jitter of retries. */
@@ -28,6 +29,7 @@ export type AwsOptions = {
   sleep: (ms: number) => Promise<void>
   timeoutMs?: number
   attempts?: number
+  clock?: Clock
 }
 
 /** One request of the AWS JSON protocol; throws `AwsError`, or the network's own error after the last attempt. */
@@ -57,6 +59,8 @@ const SLOWEST_BACKOFF_MS = 2000
 export function awsClient(options: AwsOptions): AwsCall {
   const agents = { "http:": new HttpAgent({ keepAlive: true }), "https:": new HttpsAgent({ keepAlive: true }) }
   const attempts = options.attempts ?? 4
+  const clock = options.clock ?? systemClock
+  const sign = signer()
   const urls = {
     dynamodb: new URL(options.endpoints?.dynamodb ?? `https://dynamodb.${options.region}.amazonaws.com`),
     sqs: new URL(options.endpoints?.sqs ?? `https://sqs.${options.region}.amazonaws.com`),
@@ -67,18 +71,15 @@ export function awsClient(options: AwsOptions): AwsCall {
     new Promise<Record<string, unknown>>((resolve, reject) => {
       const url = urls[service]
       const { target, type } = protocols[service]
-      const signed = aws4.sign(
-        {
-          service,
-          region: options.region,
-          host: url.host,
-          method: "POST",
-          path: "/",
-          headers: { "content-type": type, "x-amz-target": `${target}.${action}` },
-          body,
-        },
-        options.credentials(),
-      )
+      const unsigned = {
+        service,
+        region: options.region,
+        host: url.host,
+        target: `${target}.${action}`,
+        contentType: type,
+        body,
+      }
+      const headers = sign(unsigned, options.credentials(), clock())
       const send = url.protocol === "https:" ? httpsRequest : httpRequest
       const request = send(
         {
@@ -86,7 +87,7 @@ export function awsClient(options: AwsOptions): AwsCall {
           port: url.port,
           method: "POST",
           path: "/",
-          headers: signed.headers as Record<string, string>,
+          headers,
           agent: agents[url.protocol as keyof typeof agents],
           timeout: options.timeoutMs ?? 10_000,
         },
