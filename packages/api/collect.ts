@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono"
-import type { Authenticate, Caller } from "#access/key.ts"
+import type { Authenticate } from "#access/key.ts"
 import type { TrackingPlan } from "#access/tracking.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
@@ -58,18 +58,15 @@ export function collectApp(needs: CollectNeeds) {
   app.onError((error, c) => problem(c, error, needs.log))
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
-  const calling = async (request: Request, presented: string | undefined, body: unknown): Promise<Caller> =>
-    needs.authenticate(presented ?? keyOf(request, body), "write")
-
   const receive = async (c: Context<Correlated>, records: (body: object) => unknown) => {
     const request = c.req.raw
     const presented = keyInHeader(request)
     // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
-    if (presented !== undefined) await calling(request, presented, undefined)
+    const known = presented === undefined ? undefined : await needs.authenticate(presented, "write")
     const body = await readJson(request, requestLimits.bytes)
     if (typeof body !== "object" || body === null || Array.isArray(body))
       throw new Fault("invalid_request", "the body must be a JSON object")
-    const caller = await calling(request, presented, body)
+    const caller = known ?? (await needs.authenticate(keyOf(body), "write"))
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
     const list = records(body)
@@ -154,7 +151,5 @@ export function keyInHeader(request: Request): string | undefined {
   return Buffer.from(value, "base64").toString("utf8").split(":")[0]
 }
 
-const keyOf = (_request: Request, body: unknown): string | undefined =>
-  typeof body === "object" && body !== null && "writeKey" in body && typeof body.writeKey === "string"
-    ? body.writeKey
-    : undefined
+const keyOf = (body: object): string | undefined =>
+  "writeKey" in body && typeof body.writeKey === "string" ? body.writeKey : undefined

@@ -78,10 +78,11 @@ export function perRequest({
     const given = c.req.header("x-correlation-id")
     const correlationId = given !== undefined && /^[\w-]{1,64}$/.test(given) ? given : nonce()
     c.set("correlationId", correlationId)
-    await next()
+    // Before there is an answer: to change one that is finished means to build it again.
     c.header("X-Correlation-Id", correlationId)
     c.header("X-Content-Type-Options", "nosniff")
     c.header("Cache-Control", "no-store")
+    await next()
     const [route, { status }, ms, tenant] = [c.req.routePath, c.res, clock() - started, c.get("tenant")]
     figures?.count("octant_requests_total", { route, status })
     figures?.took("octant_request_seconds", { route, status }, ms)
