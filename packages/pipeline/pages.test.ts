@@ -7,7 +7,7 @@ import { call, settle } from "./fixture.ts"
 import { changesOf } from "./folding.ts"
 import { rowsOf } from "./pages.ts"
 import { reconcile } from "./reconcile.ts"
-import { memoryOf, Moved, openSnapshot } from "./snapshot.ts"
+import { Moved, memoryOf, openSnapshot } from "./snapshot.ts"
 
 let table: Table
 let stop: () => Promise<void>
@@ -24,17 +24,17 @@ async function pagesOf(tenant: Parameters<typeof keys.settings>[0]) {
   return (await Promise.all(buckets)).flat().map(({ sk }) => sk)
 }
 
-test("eight customers lie in one page, nine in two, and every one of a thousand is found", async () => {
+test("thirty-two customers lie in one page, thirty-three in two, and every one of a thousand is found", async () => {
   const world = await settle(table)
-  await world.send(visits(users(0, 8)))
+  await world.send(visits(users(0, 32)))
   await world.fold()
   expect(await pagesOf(world.tenant)).toEqual(["00#000000000000"])
-  await world.send(visits(users(8, 9)))
+  await world.send(visits(users(32, 33)))
   await world.fold()
   expect((await pagesOf(world.tenant)).filter((sk) => sk.startsWith("01#"))).toHaveLength(2)
-  await world.send(visits(users(9, 1000)))
+  await world.send(visits(users(33, 1000)))
   await world.fold()
-  expect((await pagesOf(world.tenant)).filter((sk) => sk.startsWith("07#"))).toHaveLength(128)
+  expect((await pagesOf(world.tenant)).filter((sk) => sk.startsWith("05#"))).toHaveLength(32)
   const snapshot = (await openSnapshot(world.needs, world.tenant))!
   const rows = await rowsOf(world.tenant, snapshot, [...users(0, 1000), "nobody"])
   expect([...rows.keys()].sort()).toEqual(users(0, 1000).sort())
@@ -54,7 +54,7 @@ test("a fold that changes one customer writes one page", async () => {
   const items = await changesOf(world.tenant, snapshot, memory)
   expect(items).toEqual([
     {
-      ...keys.customerPage(world.tenant, 1, 4, "u7"),
+      ...keys.customerPage(world.tenant, 1, 2, "u7"),
       value: expect.arrayContaining([["u7", rows.get("u7")]]),
     },
   ])
@@ -62,23 +62,23 @@ test("a fold that changes one customer writes one page", async () => {
 
 test("whoever reads while pages split sees all that was, all that is, or that the views went on", async () => {
   const world = await settle(table)
-  await world.send(visits(users(0, 8)))
+  await world.send(visits(users(0, 32)))
   await world.fold()
   const before = (await openSnapshot(world.needs, world.tenant))!
   const memory = memoryOf(before)
-  for (const id of users(0, 8)) memory.customers.set(id, (await rowsOf(world.tenant, before, [id])).get(id) as never)
+  for (const id of users(0, 32)) memory.customers.set(id, (await rowsOf(world.tenant, before, [id])).get(id) as never)
   memory.customers.set("late", { ...(memory.customers.get("u0") as object), id: "late" } as never)
   memory.changedCustomers.add("late")
-  memory.customerCount = 9
+  memory.customerCount = 33
   const items = await changesOf(world.tenant, before, memory)
-  const change = { to: 2, at: "2026-05-05T00:00:00.000Z", customerCount: 9, items }
+  const change = { to: 2, at: "2026-05-05T00:00:00.000Z", customerCount: 33, items }
   const committed = (await commit({ ...world.needs, nonce: () => "a" }, world.tenant, before.head, change))!
   const middle = (await openSnapshot(world.needs, world.tenant))!
-  expect((await rowsOf(world.tenant, middle, [...users(0, 8), "late"])).size).toBe(9)
-  expect((await rowsOf(world.tenant, before, users(0, 8))).size).toBe(8)
+  expect((await rowsOf(world.tenant, middle, [...users(0, 32), "late"])).size).toBe(33)
+  expect((await rowsOf(world.tenant, before, users(0, 32))).size).toBe(32)
   await settleViews(world.needs, world.tenant, committed)
-  await expect(rowsOf(world.tenant, before, users(0, 8))).rejects.toThrow(Moved)
+  await expect(rowsOf(world.tenant, before, users(0, 32))).rejects.toThrow(Moved)
   const after = (await openSnapshot(world.needs, world.tenant))!
-  expect((await readHead(world.needs, world.tenant))?.customerCount).toBe(9)
-  expect((await rowsOf(world.tenant, after, [...users(0, 8), "late"])).size).toBe(9)
+  expect((await readHead(world.needs, world.tenant))?.customerCount).toBe(33)
+  expect((await rowsOf(world.tenant, after, [...users(0, 32), "late"])).size).toBe(33)
 })

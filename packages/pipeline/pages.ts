@@ -8,20 +8,20 @@ import type { Snapshot } from "./snapshot.ts"
 /** A row of the customers' view: a customer, or the name of the one it became. */
 export type CustomerRow = Customer | { root: string }
 
-/**
- * Rows lie in pages, by the hash of their id: some rows compressed together cost one write unit, as a single one does
- * (docs/decisions/006). A page as it is stored has its rows in the order of their ids.
- */
+/** Rows lie in pages, by the hash of their id (docs/decisions/006); in a page, in the order of their ids. */
 type Page = [id: string, row: CustomerRow][]
 
-/** So many rows to a page at most, as long as pages are split. */
-const ROWS = 8
+/**
+ * About so many rows to a page at most. A fold touches most customers of a small tenant, and few of a large one: there
+ * a page should hold little else.
+ */
+const rowsAPage = (customerCount: number) => (customerCount <= 16_384 ? 32 : 8)
 /** A split rewrites all pages in one commit, which must fit into a worker's memory; from here on pages grow. */
 const MOST_SPLITS = 16
 
 /** How often the pages have been split in two. It follows from the count, so that each reader of a snapshot knows it. */
 const splitsOf = (customerCount: number) =>
-  Math.min(MOST_SPLITS, Math.max(0, Math.ceil(Math.log2(customerCount / ROWS))))
+  Math.min(MOST_SPLITS, Math.max(0, Math.ceil(Math.log2(customerCount / rowsAPage(customerCount)))))
 
 /** The stored rows of some ids, those that there are. */
 export async function rowsOf(tenant: TenantId, snapshot: Snapshot, ids: readonly string[]) {

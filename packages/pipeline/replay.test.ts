@@ -72,8 +72,8 @@ async function valuesOf(world: Settled, generation: number) {
     ["timeline", keys.timeline(world.tenant, generation)],
     ["quarantine", keys.quarantine(world.tenant, generation)],
   ]
+  // A page that was split holds nothing any more.
   for (const [name, pk] of partitions)
-    // A page that was split holds nothing any more.
     for (const { sk, value } of await readValues({ table }, pk))
       if (JSON.stringify(value) !== "[]") found.set(`${name} ${sk}`, JSON.stringify(value))
   const seen = new Map<string, string[]>()

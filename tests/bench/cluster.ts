@@ -38,6 +38,7 @@ export async function startCluster(dir: string) {
   let stored = 0
   return {
     door,
+    pids: { door: door.pid, workers: workers.pid, queues: queues.pid, dynamo: dynamo.pid },
     runtime,
     /** Sends bodies through our front door; throws when one is refused. */
     send: async (bodies: readonly Buffer[], connections: number) => {

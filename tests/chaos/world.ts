@@ -143,7 +143,8 @@ export type Settlement = Awaited<ReturnType<typeof settlement>>
 export function someMessages(next: () => number, count: number, start: string, name: string): Message[] {
   const pick = (most: number) => Math.floor(next() * most)
   return Array.from({ length: count }, (_, i): Message => {
-    const user = pick(12)
+    // A few who do much, and enough others that the pages of customers split.
+    const user = next() < 0.7 ? pick(10) : pick(50)
     const person =
       next() < 0.4
         ? { anonymousId: `anon-${user}` }
