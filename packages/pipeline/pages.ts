@@ -8,8 +8,11 @@ import type { Snapshot } from "./snapshot.ts"
 /** A row of the customers' view: a customer, or the name of the one it became. */
 export type CustomerRow = Customer | { root: string }
 
-/** Rows lie in pages, by the hash of their id (docs/decisions/006); in a page, in the order of their ids. */
-type Page = [id: string, row: CustomerRow][]
+/**
+ * Rows lie in pages, by the hash of their id (docs/decisions/006); in a page, in the order of their ids. Each row is
+ * JSON text: whoever wants one row, or writes one anew, need not parse the others.
+ */
+type Page = [id: string, row: string][]
 
 /**
  * About so many rows to a page at most. A fold touches most customers of a small tenant, and few of a large one: there
@@ -28,7 +31,7 @@ export async function rowsOf(tenant: TenantId, snapshot: Snapshot, ids: readonly
   const wanted = new Set(ids)
   const rows = new Map<string, CustomerRow>()
   for (const { value } of await snapshot.get(pagesOf(tenant, snapshot, ids)))
-    for (const [id, row] of value as Page) if (wanted.has(id)) rows.set(id, row)
+    for (const [id, row] of value as Page) if (wanted.has(id)) rows.set(id, JSON.parse(row) as CustomerRow)
   return rows
 }
 
@@ -58,12 +61,13 @@ export const pageOf = (tenant: TenantId, snapshot: Snapshot, id: string) =>
 /** The pages in which a memory has changed something; all of them, when it has met so many customers that they split. */
 export async function changedPages(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {
   const { generation } = snapshot.head
-  const changed = new Map<string, CustomerRow>()
-  for (const id of memory.changedPointers) changed.set(id, { root: memory.pointers.get(id)! })
-  for (const id of memory.changedCustomers) changed.set(id, memory.customers.get(id)!)
+  const changed = new Map<string, string>()
+  const change = (id: string, row: CustomerRow) => changed.set(id, JSON.stringify(row))
+  for (const id of memory.changedPointers) change(id, { root: memory.pointers.get(id)! })
+  for (const id of memory.changedCustomers) change(id, memory.customers.get(id)!)
   const splits = splitsOf(memory.customerCount)
-  const pages = new Map<string, { key: Key; rows: Map<string, CustomerRow> }>()
-  const put = (id: string, row: CustomerRow) => {
+  const pages = new Map<string, { key: Key; rows: Map<string, string> }>()
+  const put = (id: string, row: string) => {
     const key = keys.customerPage(tenant, generation, splits, id)
     const page = pages.get(key.sk) ?? { key, rows: new Map() }
     pages.set(key.sk, page)

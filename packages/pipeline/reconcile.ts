@@ -73,7 +73,7 @@ export function reconcile(
     }
     for (const pk of partitions) for (const { sk, value } of await snapshot.values(pk)) compare(`${pk}|${sk}`, value)
     for await (const { page, rows } of allRows(tenant, snapshot))
-      for (const [id, row] of rows) compare(`${page.pk}|${page.sk}|${id}`, row)
+      for (const [id, row] of rows) compare(`${page.pk}|${page.sk}|${id}`, JSON.parse(row))
     for (const [name, recounted] of expected) differ(name, undefined, recounted)
 
     const hashes = new Set<string>()
