@@ -17,6 +17,8 @@ export type Zone = {
 
 const BLOCK = 15 * MINUTE
 const MEMORY = 200_000
+/** Days are told by four digits of a year: what happens later by local time counts to the last of them. */
+const LAST = Date.parse("9999-12-31T23:59:59.999Z")
 
 /** Whether the runtime knows this IANA zone. */
 export function isZone(name: string): boolean {
@@ -42,7 +44,6 @@ export function zoneOf(name: string): Zone {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
-    era: "short",
   })
   const places = new Map<number, Place>()
   const starts = new Map<DayText, number>()
@@ -54,6 +55,8 @@ export function zoneOf(name: string): Zone {
     const local = new Date(0)
     local.setUTCFullYear(Number(part.year), Number(part.month) - 1, Number(part.day))
     local.setUTCHours(Number(part.hour), Number(part.minute), Number(part.second))
+    // The year before the year 1 is told as a year 1 too.
+    if (local.getTime() - ms > 2 * DAY) local.setUTCFullYear(0)
     return local.getTime() - Math.floor(ms / 1000) * 1000
   }
 
@@ -75,8 +78,9 @@ export function zoneOf(name: string): Zone {
     return ms
   }
 
+  const end = LAST - offsetAt(LAST)
   const place = (ms: number): Place => {
-    const block = Math.floor(ms / BLOCK)
+    const block = Math.floor(Math.min(ms, end) / BLOCK)
     const known = places.get(block)
     if (known) return known
     if (places.size >= MEMORY) places.clear()
