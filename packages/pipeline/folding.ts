@@ -89,6 +89,7 @@ export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Me
       sk: seenKey(day, memory.position),
       value: [...hashes].sort().join(""),
     })),
+    ...[...memory.copies].map(([position, value]) => ({ ...keys.copied(tenant, generation, position), value })),
     ...quarantineItems(tenant, generation, memory),
   ]
 }

@@ -43,6 +43,10 @@ export function reconcile(
     for (const [id, customer] of memory.customers) expect(keys.customer(tenant, generation, id).pk, id, customer)
     for (const [id, root] of memory.pointers)
       expect(keys.customer(tenant, generation, id).pk, id, { root } satisfies CustomerRow)
+    for (const [position, copies] of memory.copies) {
+      const { pk, sk } = keys.copied(tenant, generation, position)
+      expect(pk, sk, copies)
+    }
     const released = new Set(memory.released.map(({ id, receivedAt }) => quarantineKey(receivedAt, id)))
     for (const { event, source, receivedAt } of memory.quarantined) {
       const sk = quarantineKey(receivedAt, event.id)
@@ -59,6 +63,7 @@ export function reconcile(
     const partitions = [
       ...blockKinds.map((kind) => keys.block(tenant, generation, kind)),
       ...Array.from({ length: BUCKETS }, (_, bucket) => keys.customers(tenant, generation, bucket)),
+      keys.copies(tenant, generation),
       keys.quarantine(tenant, generation),
     ]
     for (const pk of partitions) {
