@@ -17,8 +17,6 @@ export type Zone = {
 
 const BLOCK = 15 * MINUTE
 const MEMORY = 200_000
-/** Days are told by four digits of a year: what happens later by local time counts to the last of them. */
-const LAST = Date.parse("9999-12-31T23:59:59.999Z")
 
 /** Whether the runtime knows this IANA zone. */
 export function isZone(name: string): boolean {
@@ -78,9 +76,8 @@ export function zoneOf(name: string): Zone {
     return ms
   }
 
-  const end = LAST - offsetAt(LAST)
   const place = (ms: number): Place => {
-    const block = Math.floor(Math.min(ms, end) / BLOCK)
+    const block = Math.floor(ms / BLOCK)
     const known = places.get(block)
     if (known) return known
     if (places.size >= MEMORY) places.clear()
