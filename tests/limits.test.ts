@@ -55,6 +55,25 @@ test("a day's events end with the plan's figure; what was refused was not taken 
   expect(await world.counts(tenant)).toMatchObject({ received: 10_000 })
 }, 60_000)
 
+test("what was refused, record by record or whole, is not taken from the day's events", async () => {
+  const { knock } = doors(world.stack.runtime)
+  const tenant = await world.tenant("erring", { plan: "free" })
+  const send = (batch: object[]) =>
+    knock("collect", "/v1/batch", { ...track(tenant.writeKey, 0), body: JSON.stringify({ batch }) })
+  const good = (times: number) => Array.from({ length: times }, () => ({ type: "track", userId: "u", event: "Tested" }))
+  const bad = (times: number) => Array.from({ length: times }, () => ({ type: "track", userId: "u" }))
+  for (let i = 0; i < 9; i++) expect((await send(good(1000))).status).toBe(200)
+  for (let i = 0; i < 3; i++) expect((await send(bad(900))).status).toBe(400)
+  expect((await send(good(1000))).status).toBe(200)
+  expect((await send(good(1))).json).toMatchObject({ code: "quota_exceeded" })
+  const other = await world.tenant("mixed", { plan: "free" })
+  const mixed = { ...track(other.writeKey, 0), body: JSON.stringify({ batch: [...good(500), ...bad(500)] }) }
+  for (let i = 0; i < 19; i++) expect((await knock("collect", "/v1/batch", mixed)).status).toBe(200)
+  const rest = await knock("collect", "/v1/batch", track(other.writeKey, 501))
+  expect(rest.json).toMatchObject({ code: "quota_exceeded" })
+  expect((await knock("collect", "/v1/batch", track(other.writeKey, 500))).status).toBe(200)
+}, 60_000)
+
 test("one customer's browser cannot use up what the others have", async () => {
   const { knock } = doors(world.stack.runtime)
   const tenant = await world.tenant("browsers", { plan: "free" })

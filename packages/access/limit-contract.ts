@@ -100,6 +100,15 @@ export function limiterContract(name: string, start: () => Counting) {
       expect(await send({ spends: { events: 1 } })).toMatchObject({ allowed: true, reason: "events", remaining: 0 })
     })
 
+    test("what was let through and not used is given back to the day", async () => {
+      const { send, limiter, tenant } = world()
+      const all = free.perDay.events
+      expect(await send({ spends: { events: all } })).toMatchObject({ allowed: true, remaining: 0 })
+      await limiter.giveBack({ tenant, plan: "free", spends: { events: 3 } })
+      expect(await send({ spends: { events: 4 } })).toMatchObject({ allowed: false, reason: "events" })
+      expect(await send({ spends: { events: 3 } })).toMatchObject({ allowed: true, reason: "events", remaining: 0 })
+    })
+
     test("a plan decides: what free refuses, basic lets pass, and enterprise has no end to a day", async () => {
       const { send } = world()
       const day = { spends: { events: free.perDay.events + 1 } }

@@ -27,6 +27,8 @@ export type Verdict = {
 export type Limiter = {
   /** Counts a request against everything at once, in one round trip. */
   check(request: Request): Promise<Verdict>
+  /** Gives back what a request that was let through has not used of its day. */
+  giveBack(unused: Required<Pick<Request, "tenant" | "plan" | "spends">>): Promise<void>
   /** How a request that was let through has ended, so that whoever errs much is slowed first. */
   note(tenant: TenantId, status: number): void
 }
@@ -55,6 +57,10 @@ export function limiterOf({ windows, clock }: { windows: Windows; clock: Clock }
       if (back.length > 0) await windows(back.map(({ window }) => ({ ...window, cost: -window.cost })))
       return refusal
     },
+    giveBack: async (unused) => {
+      const back = quotasOf(unused)
+      if (back.length > 0) await windows(back.map(({ window }) => ({ ...window, cost: -window.cost })))
+    },
     note: (tenant, status) => {
       // A refusal has been noted when it was given; a 5xx is our fault and not the tenant's.
       if (status !== 429) conduct.note(tenant, status >= 400 && status < 500)
@@ -63,7 +69,7 @@ export function limiterOf({ windows, clock }: { windows: Windows; clock: Clock }
 }
 
 function windowsOf({ tenant, plan, spends = {}, cost = 1, ...request }: Request, weight: number) {
-  const { requestsPerMinute, perDay } = plans[plan]
+  const { requestsPerMinute } = plans[plan]
   const who: Record<Dimension, string | undefined> = { ...request, user: request.user, ip: request.ip, tenant: "" }
   const rates = dimensions.flatMap((reason) => {
     const name = who[reason]
@@ -71,13 +77,15 @@ function windowsOf({ tenant, plan, spends = {}, cost = 1, ...request }: Request,
     const id = `${tenant}:${reason}:${name}`
     return [{ reason, window: { span: "minute", id, limit: requestsPerMinute[reason], cost: cost * weight } as Window }]
   })
-  const days = (Object.keys(quotas) as Quota[]).flatMap((reason) => {
-    const [limit, spent] = [perDay[reason], spends[reason] ?? 0]
+  return [...rates, ...quotasOf({ tenant, plan, spends })]
+}
+
+const quotasOf = ({ tenant, plan, spends }: Required<Pick<Request, "tenant" | "plan" | "spends">>) =>
+  (Object.keys(quotas) as Quota[]).flatMap((reason) => {
+    const [limit, spent] = [plans[plan].perDay[reason], spends[reason] ?? 0]
     if (limit === "unlimited" || spent === 0) return []
     return [{ reason, window: { span: "day", id: `${tenant}:${reason}`, limit, cost: spent } as Window }]
   })
-  return [...rates, ...days]
-}
 
 const HALF_LIFE_MS = 30 * SECOND
 const FEW = 20

@@ -24,17 +24,28 @@ export type Tenant = z.output<typeof Tenant>
 type Needs = { table: Table; clock: Clock }
 const FIRST_GENERATION = 1
 
-/** Makes a tenant with empty views. Throws `Fault("conflict")` when the id is taken. */
+/**
+ * Makes a tenant with empty views. It is made when it is registered, which comes last: what died before is finished by
+ * whoever begins the same tenant again. Throws `Fault("conflict")` when the id is taken.
+ */
 export async function createTenant({ table, clock }: Needs, tenant: Tenant) {
   const { id, name, timeZone, currency, plan } = tenant
   const fresh = await table.put(
     { ...keys.settings(id), name, timeZone, currency, plan, createdAt: instant(clock()) },
     "absent",
   )
-  if (!fresh) throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
+  if (!fresh && !(await isHalfMade({ table }, tenant)))
+    throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
   await beginGeneration({ table }, id, FIRST_GENERATION, { zone: timeZone, currency })
   await switchGeneration({ table }, id, 0, FIRST_GENERATION, clock())
   await table.put({ ...keys.registered(id), name })
+}
+
+/** Whether this very tenant was begun and never registered. */
+async function isHalfMade({ table }: Pick<Needs, "table">, tenant: Tenant) {
+  if (await table.get(keys.registered(tenant.id))) return false
+  const begun = await getTenant({ table }, tenant.id)
+  return (["name", "timeZone", "currency", "plan"] as const).every((name) => begun[name] === tenant[name])
 }
 
 /** Throws `Fault("not_found")`. */

@@ -70,18 +70,19 @@ export function collectApp(needs: CollectNeeds) {
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
     const list = records(body)
-    await within(c, needs, { ...caller, user: userOf(list), spends: { events: Array.isArray(list) ? list.length : 0 } })
+    const events = Array.isArray(list) ? list.length : 0
+    const giveBack = await within(c, needs, { ...caller, user: userOf(list), spends: { events } })
     if (!Array.isArray(list)) throw new Fault("invalid_request", "batch must be a list of calls", { field: "batch" })
     if (list.length === 0) throw new Fault("invalid_request", "batch is empty", { field: "batch" })
     const sentAt = "sentAt" in body && typeof body.sentAt === "string" ? body.sentAt : undefined
     const idempotencyKey = request.headers.get("idempotency-key") ?? undefined
-    const outcome = await accept(needs, {
-      tenant: caller.tenant,
-      source: caller.source,
-      records: list,
-      sentAt,
-      idempotencyKey,
+    const { tenant, source } = caller
+    const accepting = accept(needs, { tenant, source, records: list, sentAt, idempotencyKey })
+    const outcome = await accepting.catch(async (error: unknown) => {
+      await giveBack({ events })
+      throw error
     })
+    if (outcome.rejected.length > 0) await giveBack({ events: outcome.rejected.length })
     c.set(
       "outcome",
       outcome.rejected.length === 0 ? "accepted" : outcome.accepted === 0 ? "rejected" : "partly accepted",

@@ -20,9 +20,14 @@ export type Counted = Pick<Request, "tenant" | "key" | "user" | "cost" | "spends
 
 /**
  * Lets a request pass or throws `Fault("rate_limited")` or `Fault("quota_exceeded")`; either way the answer carries the
- * `RateLimit-*` headers (draft-ietf-httpapi-ratelimit-headers, as the field uses them).
+ * `RateLimit-*` headers (draft-ietf-httpapi-ratelimit-headers, as the field uses them). What it was counted with and
+ * does not use can be given back.
  */
-export async function within(c: Context<Correlated>, needs: LimitNeeds, counted: Counted): Promise<void> {
+export async function within(
+  c: Context<Correlated>,
+  needs: LimitNeeds,
+  counted: Counted,
+): Promise<(unused: NonNullable<Counted["spends"]>) => Promise<void>> {
   const { tenant } = counted
   const plan = await needs.planOf(tenant)
   const ip = addressOf(c, needs.addressHeader)
@@ -31,7 +36,7 @@ export async function within(c: Context<Correlated>, needs: LimitNeeds, counted:
   c.header("RateLimit-Limit", String(verdict.limit))
   c.header("RateLimit-Remaining", String(verdict.remaining))
   c.header("RateLimit-Reset", String(seconds))
-  if (verdict.allowed) return
+  if (verdict.allowed) return (spends) => needs.limiter.giveBack({ tenant, plan, spends })
   needs.figures?.count("octant_refusals_total", { reason: verdict.reason, plan })
   c.set("outcome", `refused by ${verdict.reason}`)
   throw refusal(verdict, plan, seconds)

@@ -15,7 +15,7 @@ export type Correlated = { Variables: { correlationId: string; tenant?: string; 
 export function problem(c: Context, error: unknown, log: Log) {
   const fault = error instanceof Fault ? error : faultOf(error)
   const correlationId = c.get("correlationId") as string | undefined
-  const inside = error instanceof Fault ? error.cause : fault.code === "internal" ? error : undefined
+  const inside = error instanceof Fault ? error.cause : error
   if (inside !== undefined) {
     const { name, stack } = inside instanceof Error ? inside : { name: "unknown", stack: undefined }
     log("error", { correlationId, code: name, stack })

@@ -51,7 +51,7 @@ test("weeks begin on Monday", () => {
   expect(mondayOf("2026-11-23")).toBe("2026-11-23")
 })
 
-test.fails("the first hours of the year 1 lie in the year before, west of Greenwich", () => {
+test("the first hours of the year 1 lie in the year before, west of Greenwich", () => {
   const first = ms("0001-01-01T00:00:00Z")
   expect(zoneOf("UTC").place(first)).toEqual({ day: "0001-01-01", hour: 0 })
   expect(zoneOf("America/New_York").place(first).day).toBe("0000-12-31")

@@ -42,7 +42,6 @@ export function zoneOf(name: string): Zone {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
-    era: "short",
   })
   const places = new Map<number, Place>()
   const starts = new Map<DayText, number>()
@@ -54,6 +53,8 @@ export function zoneOf(name: string): Zone {
     const local = new Date(0)
     local.setUTCFullYear(Number(part.year), Number(part.month) - 1, Number(part.day))
     local.setUTCHours(Number(part.hour), Number(part.minute), Number(part.second))
+    // The year before the year 1 is told as a year 1 too.
+    if (local.getTime() - ms > 2 * DAY) local.setUTCFullYear(0)
     return local.getTime() - Math.floor(ms / 1000) * 1000
   }
 

@@ -190,7 +190,7 @@ export function absorb(into: Customer, from: Customer, give: Give) {
   }
   for (const [id, ticket] of from.tickets) {
     giveResolution(ticket, -1, give)
-    settle(into, id, (before) => ({ ...ticket, ...before }), give)
+    settle(into, id, ticket, give)
   }
   into.entries = [...new Set([...into.entries, ...from.entries])].sort((a, b) => a - b)
 }
@@ -321,26 +321,37 @@ function monthly({ properties }: Fact): Decimal | undefined {
   return amount
 }
 
-/** Each turn adds to a plan what it has more than the turn before, and takes from a plan that was left. */
+/**
+ * A subscription stands where was said last, dimension by dimension. Each turn adds there what it has more than the turn
+ * before, and takes all from where it was when it goes elsewhere or ends.
+ */
 function giveMoves(turns: Turn[], sign: 1 | -1, give: Give) {
   const move = (value: Entities["move"], dims: Dims) =>
     give("move", sign === 1 ? undefined : value, sign === 1 ? value : undefined, value.at, dims)
   let active = false
   let plan: string | undefined
   let mrr = 0n
+  let here: Dims = {}
   for (const { at: when, ended, plan: stated, mrr: price, dims } of turns) {
     const next = { active: !ended, plan: stated ?? plan, mrr: ended ? 0n : price === undefined ? mrr : fromText(price) }
-    const within = (name: string | undefined) => (name === undefined ? dims : { ...dims, plan: name })
-    if (active && next.active && next.plan === plan) {
-      move({ at: when, active: 0, mrr: next.mrr - mrr }, within(plan))
+    const there: Dims = { ...here, ...dims, ...(next.plan === undefined ? {} : { plan: next.plan }) }
+    if (active && next.active && isSame(here, there)) {
+      move({ at: when, active: 0, mrr: next.mrr - mrr }, there)
     } else {
-      if (active) move({ at: when, active: -1, mrr: -mrr }, within(plan))
-      if (next.active) move({ at: when, active: 1, mrr: next.mrr }, within(next.plan))
+      if (active) move({ at: when, active: -1, mrr: -mrr }, here)
+      if (next.active) move({ at: when, active: 1, mrr: next.mrr }, there)
     }
+    here = there
     active = next.active
     plan = next.plan
     mrr = ended ? mrr : next.mrr
   }
+}
+
+/** Whether the second, which has all dimensions of the first, says nothing else. */
+function isSame(a: Dims, b: Dims) {
+  for (const dimension in b) if (a[dimension as keyof Dims] !== b[dimension as keyof Dims]) return false
+  return true
 }
 
 function treat(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Give) {
@@ -349,23 +360,30 @@ function treat(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Giv
   const stated = decimal(fact.properties.resolution_seconds)
   if (fact.name === "Ticket Opened") {
     customer.ticketsOpened++
-    settle(customer, id, (before) => ({ ...before, opened: Math.min(before?.opened ?? ms, ms) }), give)
+    settle(customer, id, { opened: ms }, give)
   } else {
     customer.ticketsResolved++
-    const words = stated === undefined ? {} : { stated: toText(stated) }
-    settle(customer, id, (before) => ({ ...before, resolved: ms, dims, ...words }), give)
+    settle(customer, id, { resolved: ms, dims, ...(stated === undefined ? {} : { stated: toText(stated) }) }, give)
   }
 }
 
 /** The ticket touched last stands last. */
-function settle(customer: Customer, id: string, change: (before: Ticket | undefined) => Ticket, give: Give) {
+function settle(customer: Customer, id: string, ticket: Ticket, give: Give) {
   const before = customer.tickets.find(([other]) => other === id)?.[1]
-  const after = change(before)
+  const after = before ? together(before, ticket) : ticket
   giveResolution(before, -1, give)
   giveResolution(after, 1, give)
   customer.tickets = [...customer.tickets.filter(([other]) => other !== id), [id, after] as [string, Ticket]].slice(
     -OPEN_TICKETS,
   )
+}
+
+/** A ticket is open from when it was first opened until it was last resolved, for as long as that resolution says. */
+function together(a: Ticket, b: Ticket): Ticket {
+  const opened = Math.min(a.opened ?? Number.POSITIVE_INFINITY, b.opened ?? Number.POSITIVE_INFINITY)
+  const { opened: _, ...resolution } =
+    (a.resolved ?? Number.NEGATIVE_INFINITY) > (b.resolved ?? Number.NEGATIVE_INFINITY) ? a : b
+  return { ...(opened === Number.POSITIVE_INFINITY ? {} : { opened }), ...resolution }
 }
 
 function giveResolution(ticket: Ticket | undefined, sign: 1 | -1, give: Give) {

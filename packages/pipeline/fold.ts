@@ -35,7 +35,13 @@ import { type Amounts, getOr, type Memory, mapAt, rootOf, sum, type Tallied } fr
  */
 export function fold(memory: Memory, entry: Entry, filter?: (fact: Fact) => boolean) {
   memory.today = memory.zone.place(Date.parse(entry.at)).day
-  for (const batch of entry.batches) foldBatch(memory, batch, entry.position, filter)
+  let [index, counted] = [0, 0]
+  for (const batch of entry.batches) {
+    counted += foldBatch(memory, batch, entry.position, index, filter)
+    index += batch.events.length
+  }
+  // No timeline leads to an entry of which nothing counted.
+  if (counted === 0) memory.copies.delete(entry.position)
   memory.position = entry.position
   memory.at = entry.at
 }
@@ -63,14 +69,23 @@ export const seenDays = (event: Event) => {
   return event.undated ? around(day) : [day]
 }
 
-function foldBatch(memory: Memory, batch: Batch, position: number, filter: ((fact: Fact) => boolean) | undefined) {
+/** How many of its events counted; `first` is the index of the first in its entry. */
+function foldBatch(
+  memory: Memory,
+  batch: Batch,
+  position: number,
+  first: number,
+  filter: ((fact: Fact) => boolean) | undefined,
+) {
   const ledger = ledgerOf(memory, batch.receivedAt, batch.source)
   const receivedDay = batch.receivedAt.slice(0, 10)
   for (const { index } of batch.rejected ?? []) {
     ledger.received++
     ledger[isNew(memory, `rejected:${batch.id}:${index}`, around(receivedDay)) ? "rejected" : "duplicate"]++
   }
+  let [index, counted] = [first - 1, 0]
   for (const event of batch.events) {
+    index++
     const days = seenDays(event)
     if (event.quarantine) {
       ledger.received++
@@ -82,19 +97,28 @@ function foldBatch(memory: Memory, batch: Batch, position: number, filter: ((fac
     }
     let account = ledger
     if (event.released) {
-      if (!isNew(memory, `released:${event.id}`, days)) continue
+      if (!isNew(memory, `released:${event.id}`, days)) {
+        noteCopy(memory, position, index)
+        continue
+      }
       memory.released.push({ id: event.id, receivedAt: event.released.receivedAt })
       account = ledgerOf(memory, event.released.receivedAt, batch.source)
       account.quarantined--
     } else account.received++
     if (!isNew(memory, event.id, days)) {
       account.duplicate++
+      noteCopy(memory, position, index)
       continue
     }
     account.counted++
+    counted++
     foldEvent(memory, event, batch.source, position, filter)
   }
+  return counted
 }
+
+const noteCopy = (memory: Memory, position: number, index: number) =>
+  void getOr(memory.copies, position, (): number[] => []).push(index)
 
 function ledgerOf(memory: Memory, receivedAt: string, source: string): Tallied {
   const hour = getOr(memory.ledger, receivedAt.slice(0, 13), () => new Map<string, Tallied>())

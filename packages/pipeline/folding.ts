@@ -95,6 +95,7 @@ export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Me
       sk: seenKey(day, memory.position),
       value: [...hashes].sort().join(""),
     })),
+    ...[...memory.copies].map(([position, value]) => ({ ...keys.copied(tenant, generation, position), value })),
     ...quarantineItems(tenant, generation, memory),
   ]
 }
@@ -117,13 +118,14 @@ function quarantineItems(tenant: TenantId, generation: number, memory: Memory): 
 /** The memory's blocks added to the stored ones, and sets in which customers changed their names. */
 async function addedBlocks(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {
   const { generation } = snapshot.head
-  const fragments = [...fragmentsOf(memory), ...renamedSets(memory)]
+  const renamed = await renamedSets(snapshot, memory)
+  const fragments = [...fragmentsOf(memory), ...setKinds.flatMap((kind) => renamed.map(({ sk }) => emptyOf(kind, sk)))]
   const names = Map.groupBy(fragments, ({ kind, sk }) => `${kind}|${sk}`)
-  const wanted = [...names.values()].map(([first]) => ({
-    pk: keys.block(tenant, generation, first!.kind),
-    sk: first!.sk,
-  }))
-  const stored = new Map((await snapshot.get(wanted)).map(({ pk, sk, value }) => [`${pk}|${sk}`, fromStored(value)]))
+  const stored = new Map(renamed.map(({ kind, sk, block }) => [`${keys.block(tenant, generation, kind)}|${sk}`, block]))
+  const wanted = [...names.values()]
+    .map(([first]) => ({ pk: keys.block(tenant, generation, first!.kind), sk: first!.sk }))
+    .filter(({ pk, sk }) => !stored.has(`${pk}|${sk}`))
+  for (const { pk, sk, value } of await snapshot.get(wanted)) stored.set(`${pk}|${sk}`, fromStored(value))
   const rename = renaming(memory)
   return [...names.values()].flatMap((parts) => {
     const { kind, sk } = parts[0]!
@@ -135,21 +137,19 @@ async function addedBlocks(tenant: TenantId, snapshot: Snapshot, memory: Memory)
   })
 }
 
-/** Empty fragments for every set in which a merged customer may stand, so that the stored block is read and renamed. */
-function renamedSets(memory: Memory): Fragment[] {
-  const months = new Set<string>()
-  for (const { from, to } of memory.merged.values()) {
-    for (let month = from; month !== "" && month <= to; month = nextMonth(month)) months.add(month)
-  }
-  return [...months].flatMap((sk) => setKinds.map((kind) => ({ kind, sk, block: new Map() })))
-}
+const emptyOf = (kind: BlockKind, sk: string): Fragment => ({ kind, sk, block: new Map() })
 
-/** The month after: `2026-12` → `2027-01`. */
-export const nextMonth = (month: string) => {
-  const [year, index] = [Number(month.slice(0, 4)), Number(month.slice(5))]
-  return index === 12
-    ? `${String(year + 1).padStart(4, "0")}-01`
-    : `${month.slice(0, 4)}-${String(index + 1).padStart(2, "0")}`
+/**
+ * The stored whole sets of the months in which a merged customer may stand: there, all sets are renamed. Who stands in
+ * the set of a key stands in the whole too, so a month without one has none.
+ */
+async function renamedSets(snapshot: Snapshot, memory: Memory): Promise<Fragment[]> {
+  const spans = [...memory.merged.values()].filter(({ from }) => from !== "")
+  if (spans.length === 0) return []
+  const first = spans.reduce((least, { from }) => (from < least ? from : least), spans[0]!.from)
+  const last = spans.reduce((most, { to }) => (to > most ? to : most), "")
+  const standing = await snapshot.blocks(blockKind("set", ""), first, last)
+  return standing.filter(({ sk }) => spans.some(({ from, to }) => from <= sk && sk <= to))
 }
 
 export const setKinds: BlockKind[] = [

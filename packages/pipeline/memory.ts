@@ -44,6 +44,8 @@ export type Memory = {
   /** Day → short hashes of the messages counted (or otherwise settled) before. */
   seen: Map<string, Set<string>>
   fresh: Map<string, Set<string>>
+  /** Position → which of the entry's events had been settled before, if others counted. */
+  copies: Map<number, number[]>
 
   /** Day → hour (0…24) → amounts. */
   hours: Map<string, Map<number, Amounts>>
@@ -85,6 +87,7 @@ export const emptyMemory = (start: {
   spilled: [],
   seen: new Map(),
   fresh: new Map(),
+  copies: new Map(),
   hours: new Map(),
   late: new Map(),
   breakdowns: new Map(),

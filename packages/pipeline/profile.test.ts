@@ -3,6 +3,7 @@ import { startTable } from "#platform/fixture.ts"
 import type { Table } from "#store/table.ts"
 import { call, order, type Settled, settle } from "./fixture.ts"
 import { profileOf, type TimelinePage, timelineOf } from "./profile.ts"
+import { reconcile } from "./reconcile.ts"
 
 let table: Table
 let stop: () => Promise<void>
@@ -117,6 +118,32 @@ describe("a timeline", () => {
     await world.send([visit("u", "b", 2), visit("u", "c", 3)])
     await world.send([visit("u", "c", 3), visit("u", "c", 3)])
     expect((await whole(world, "u")).sort()).toEqual(["a", "b", "c"])
+  })
+
+  test("shows a message once however far apart its copies lie, where it was counted", async () => {
+    const world = await settle(table)
+    const expected: string[] = []
+    await world.send([visit("u", "a", 1), visit("u", "b", 2)])
+    for (let i = 0; i < 130; i++) {
+      const again =
+        i % 40 === 33 ? [visit("u", "a", 1), visit("", "x3", 7, { userId: undefined, anonymousId: "n" })] : []
+      const browser = i === 3 ? [visit("", "x3", 7, { userId: undefined, anonymousId: "n" })] : []
+      await world.send([...again, visit("u", `m${i}`, 10 + i), ...browser])
+      expected.unshift(`m${i}`, ...browser.map(({ messageId }) => messageId))
+      if (i % 50 === 40) await world.fold()
+    }
+    await world.send([{ type: "identify", userId: "u", anonymousId: "n", messageId: "link", ...at(500) }])
+    expect(await whole(world, "u", [1, 50])).toEqual(["link", ...expected, "b", "a"])
+    await world.fold()
+    expect(await whole(world, "u", [1, 50])).toEqual(["link", ...expected, "b", "a"])
+    expect((await reconcile(world.needs, world.tenant)).differences).toEqual([])
+  })
+
+  test("shows both messages of one id that were made on different days, as both count", async () => {
+    const world = await settle(table)
+    await world.send([visit("u", "a", 1), visit("u", "a", 1 + 24 * 60), visit("u", "a", 1)])
+    expect((await profile(world, "u"))?.events).toBe(2)
+    expect(await whole(world, "u")).toEqual(["a", "a"])
   })
 
   test("goes on where it was when more has come meanwhile", async () => {

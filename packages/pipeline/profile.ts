@@ -77,18 +77,18 @@ export async function timelineOf(
     (position) => position <= (page.after?.position ?? Number.POSITIVE_INFINITY),
   )
   const opened = positions.slice(0, ENTRIES_A_PAGE)
-  const entries = new Map((await entriesAt(needs, tenant, opened)).map((entry) => [entry.position, entry]))
+  const [found, copies] = await Promise.all([entriesAt(needs, tenant, opened), reading.copies(opened)])
+  const entries = new Map(found.map((entry) => [entry.position, entry]))
+  // What was sent again stands where it counted.
   const ownAt = opened.map((position) =>
-    newestFirst(entries.get(position)?.batches.flatMap((batch) => ownIn(batch, names)) ?? []),
+    newestFirst(countedIn(entries.get(position)?.batches ?? [], copies.get(position)).filter(ofOne(names))),
   )
-  // What was sent again stands where it was counted: in the oldest entry that has it.
-  const countedAt = new Map(ownAt.flatMap((own, i) => own.map(({ id }): [string, number] => [id, i])))
   const events: TimelinePage["events"] = []
   for (const [i, own] of ownAt.entries()) {
     const first = page.after && opened[i] === page.after.position ? page.after.shown : 0
     for (let at = first; at < own.length; at++) {
       if (events.length === page.limit) return { events, next: `${opened[i]}.${at}` }
-      if (countedAt.get(own[at]!.id) === i) events.push(own[at]!)
+      events.push(own[at]!)
     }
   }
   const next = positions[opened.length]
@@ -104,12 +104,13 @@ async function positionsOf(reading: Reading, customer: Customer, names: Set<stri
   return [...new Set([...customer.entries, ...spilled.flat()])].sort((a, b) => b - a)
 }
 
-const ownIn = ({ source, events }: Batch, names: Set<string>) =>
-  events
-    .filter((event) => !event.quarantine && names.has((event.userId ?? event.anonymousId)!))
-    .map((event) => ({ ...event, source }))
+const countedIn = (batches: readonly Batch[], copies: readonly number[] = []) => {
+  const without = new Set(copies)
+  return batches
+    .flatMap(({ source, events }) => events.map((event) => ({ ...event, source })))
+    .filter(({ quarantine }, index) => !quarantine && !without.has(index))
+}
 
-const newestFirst = <T extends Event>(events: T[]) =>
-  [...new Map(events.map((event) => [event.id, event])).values()].sort((a, b) =>
-    a.at < b.at ? 1 : a.at > b.at ? -1 : 0,
-  )
+const ofOne = (names: Set<string>) => (event: Event) => names.has((event.userId ?? event.anonymousId)!)
+
+const newestFirst = <T extends Event>(events: T[]) => events.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))

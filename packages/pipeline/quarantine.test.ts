@@ -135,6 +135,25 @@ describe.each(both)("events in quarantine, %s", (_, folded) => {
     expect(await settled(world)).toEqual([2, 0, 0, 2])
   })
 
+  test("cannot be made larger than the door lets in: nothing is released", async () => {
+    const world = await withBroken(
+      broken("q1", "5"),
+      call("Order Completed", "u", { a: "x".repeat(200_000) }, { messageId: "q2" }),
+    )
+    const order = { order_id: "o", revenue: "1" }
+    await expect(releasing(world, { set: { ...order, b: "x".repeat(70_000) } })).rejects.toMatchObject({
+      code: "payload_too_large",
+      field: "set",
+    })
+    const many = Object.fromEntries(Array.from({ length: 998 }, (_, i) => [`p${i}`, i]))
+    await expect(releasing(world, { set: { ...order, ...many } })).rejects.toMatchObject({
+      code: "invalid_request",
+      field: "set",
+    })
+    expect(world.queue).toEqual([])
+    expect((await releasing(world, { ids: ["q1"], set: { ...order, ...many } })).released).toEqual(["q1"])
+  })
+
   test("are released one by one by their ids; an unknown id releases nothing", async () => {
     const world = await withBroken(broken("q1", "5"), broken("q2", "6"))
     const set = { order_id: "o" }

@@ -2,7 +2,7 @@ import { type Clock, instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import type { Event, JsonObject, Reason } from "#events/event.ts"
-import { schemaReason } from "#events/message.ts"
+import { isShapely, limits, schemaReason } from "#events/message.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Enqueue, toMessage } from "./accept.ts"
 import type { Lain } from "./memory.ts"
@@ -39,6 +39,15 @@ const toQuarantined = ({ event, source, receivedAt }: Lain): Quarantined => {
 export type Release = { ids?: readonly string[]; set?: JsonObject; dryRun?: boolean }
 export type Released = { released: string[]; kept: { id: string; reason: Reason }[] }
 
+/** What is released is no larger than what the door lets in. */
+function checkSize({ id, properties, ...rest }: Event) {
+  const tooMuch = (what: string) => `"set" would make the event ${id} ${what}; release it alone with fewer properties`
+  if (!isShapely(properties))
+    throw new Fault("invalid_request", tooMuch(`have more than ${limits.keys} properties`), { field: "set" })
+  if (Buffer.byteLength(JSON.stringify({ id, properties, ...rest })) > limits.eventBytes)
+    throw new Fault("payload_too_large", tooMuch(`larger than ${limits.eventBytes} bytes`), { field: "set" })
+}
+
 /**
  * Sends what now passes its schema back through the queue, to be counted where it belongs; what still breaks it stays.
  * Releasing twice changes nothing.
@@ -64,6 +73,7 @@ export async function release(
       outcome.kept.push({ id: event.id, reason })
       continue
     }
+    if (wish.set) checkSize(fixed)
     outcome.released.push(event.id)
     const batch = {
       id: `release-${shortHash(event.id)}`,

@@ -32,6 +32,8 @@ export type Reading = {
   customer(id: string): Promise<Customer | undefined>
   /** Positions of entries with events of a customer that have left its row. */
   timeline(id: string): Promise<number[]>
+  /** Which events of these entries did not count, by position. */
+  copies(positions: readonly number[]): Promise<Map<number, readonly number[]>>
   /** What lies in quarantine, by the time it was received. */
   quarantine(): Promise<{ key: string; value: Lain }[]>
   /** Those of some events that have not been taken in. */
@@ -118,6 +120,11 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
       const spilled = memory.spilled.filter((spill) => spill.id === id)
       return [...stored.flatMap(({ value }) => value as number[]), ...spilled.flatMap(({ entries }) => entries)]
     },
+    copies: async (positions) => {
+      const wanted = positions.map((position) => keys.copied(tenant, snapshot.head.generation, position))
+      const stored = await snapshot.get(wanted)
+      return new Map([...stored.map(({ sk, value }) => [Number(sk), value as number[]] as const), ...memory.copies])
+    },
     quarantine: async () => lyingIn(await snapshot.values(keys.quarantine(tenant, snapshot.head.generation)), memory),
     untaken: async (events) => {
       await prepareDays(tenant, snapshot, memory, new Set(events.flatMap(seenDays)))
@@ -156,6 +163,7 @@ export function readMemory(memory: Memory): Reading {
     rename: renaming(memory),
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
     timeline: async (id) => memory.spilled.filter((spill) => spill.id === id).flatMap(({ entries }) => entries),
+    copies: async () => memory.copies,
     quarantine: async () => lyingIn([], memory),
     untaken: async (events) => events.filter((event) => !isTaken(memory, event)),
   }

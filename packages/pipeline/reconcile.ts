@@ -46,6 +46,10 @@ export function reconcile(
     }
     for (const [id, customer] of memory.customers) expectRow(id, customer)
     for (const [id, root] of memory.pointers) expectRow(id, { root })
+    for (const [position, copies] of memory.copies) {
+      const { pk, sk } = keys.copied(tenant, generation, position)
+      expect(pk, sk, copies)
+    }
     const released = new Set(memory.released.map(({ id, receivedAt }) => quarantineKey(receivedAt, id)))
     for (const { event, source, receivedAt } of memory.quarantined) {
       const sk = quarantineKey(receivedAt, event.id)
@@ -61,6 +65,7 @@ export function reconcile(
     let compared = 0
     const partitions = [
       ...blockKinds.map((kind) => keys.block(tenant, generation, kind)),
+      keys.copies(tenant, generation),
       keys.quarantine(tenant, generation),
     ]
     const compare = (name: string, value: unknown) => {

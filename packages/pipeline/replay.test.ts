@@ -70,6 +70,7 @@ async function valuesOf(world: Settled, generation: number) {
       keys.customers(world.tenant, generation, i),
     ]),
     ["timeline", keys.timeline(world.tenant, generation)],
+    ["copies", keys.copies(world.tenant, generation)],
     ["quarantine", keys.quarantine(world.tenant, generation)],
   ]
   // A page that was split holds nothing any more.

@@ -64,6 +64,7 @@ async function dropGeneration({ table }: { table: Table }, tenant: TenantId, gen
     ...Array.from({ length: BUCKETS }, (_, bucket) => keys.customers(tenant, generation, bucket)),
     keys.seen(tenant, generation),
     keys.timeline(tenant, generation),
+    keys.copies(tenant, generation),
     keys.quarantine(tenant, generation),
     keys.redo(tenant, generation),
   ]

@@ -35,6 +35,8 @@ test("whatever is asked for, every key of a tenant begins with that tenant and n
         keys.customerPage(tenant, number, number % 17, text).pk,
         keys.timeline(tenant, number),
         keys.seen(tenant, number),
+        keys.copies(tenant, number),
+        keys.copied(tenant, number, number).pk,
         keys.quarantine(tenant, number),
       ]
       const begins = (pk: string, id: string) => pk === `T#${id}` || pk.startsWith(`T#${id}#`)

@@ -76,6 +76,12 @@ export const keys = {
     of(tenant, "views", generation, "customers", bucket.toString(16)),
   timeline: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "timeline"),
   seen: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "seen"),
+  copies: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "copies"),
+  /** Which events of an entry did not count. */
+  copied: (tenant: TenantId, generation: number, position: number): Key => ({
+    pk: of(tenant, "views", generation, "copies"),
+    sk: padded(position),
+  }),
   /** In the cache, not in the table. */
   answer: (tenant: TenantId, position: number, asked: string) => of(tenant, "answer", position, asked),
   quarantine: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "quarantine"),

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { crashEverywhere } from "./crashes.ts"
 import { liveThrough } from "./seeds.ts"
@@ -12,6 +13,8 @@ const { values } = parseArgs({
     "stop-at-first": { type: "boolean" },
   },
 })
+/** A life takes less than a second; one that takes so long goes round in circles. */
+const LIFE_MS = 20_000
 const ground = await startGround()
 const run = `r${Date.now().toString(36)}`
 let [passed, failed] = [0, 0]
@@ -25,8 +28,9 @@ const tell = (name: string, wrong: readonly string[]) => {
 if (values.only !== "seeds") for (const [name, wrong] of await crashEverywhere(ground, run)) tell(name, wrong)
 if (values.only !== "crashes") {
   for (let seed = Number(values.from); seed < Number(values.from) + Number(values.seeds); seed++) {
-    tell(`seed ${seed}`, await liveThrough(ground, seed, run))
-    if (failed > 0 && values["stop-at-first"]) break
+    const wrong = await Promise.race([liveThrough(ground, seed, run), pause(LIFE_MS, undefined, { ref: false })])
+    tell(`seed ${seed}`, wrong ?? [`has not ended after ${LIFE_MS} ms`])
+    if (!wrong || (failed > 0 && values["stop-at-first"])) break
     if (passed % 50 === 0)
       process.stdout.write(`${passed} lives, ${JSON.stringify(Object.fromEntries(ground.proxy.state.injected))}\n`)
   }

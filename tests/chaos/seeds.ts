@@ -6,6 +6,8 @@ import { calm, rough } from "./proxy.ts"
 import { Crash, type Ground, type Interference, settlement, someMessages } from "./world.ts"
 
 const START = "2026-03-27T20:00:00.000Z"
+/** Items of views, not the commit before them. */
+const SETTLING = /#views#\d+#(?!redo)/
 
 /**
  * One life under faults: clients that retry and re-chunk, a queue that repeats and reorders, workers and folds that die
@@ -18,12 +20,21 @@ export async function liveThrough(ground: Ground, seed: number, run: string): Pr
   ground.proxy.state.random = seededNumbers(seed + 7)
   let rowdy = true
   let step = 0
+  const stragglers: (() => void)[] = []
   const held: { go: () => void; due: number }[] = []
 
-  /** Dies at one await in forty; at one in thirty it is held up while others go on, sometimes longer than anyone's patience. */
+  /**
+   * Dies at one await in forty; at one in thirty it is held up while others go on, sometimes longer than anyone's patience.
+   * In every third life a fold that puts its items in their places does not die: it is held up until others have
+   * finished its commit and gone on.
+   */
   const interfere: Interference = async (moment, call, pk) => {
     if (!rowdy) return
     const draw = next()
+    if (seed % 3 === 0 && call === "put" && SETTLING.test(pk)) {
+      if (moment === "before" && draw < 0.1) await new Promise<void>((go) => stragglers.push(go))
+      return
+    }
     if (draw < 0.025) throw new Crash("died here")
     // A writer between its position and its entry is the one that others may overtake.
     const overtaken = moment === "before" && call === "put" && pk.includes("#journal#")
@@ -75,6 +86,13 @@ export async function liveThrough(ground: Ground, seed: number, run: string): Pr
   }
   rowdy = false
   ground.proxy.state.faults = calm
+  if (stragglers.length > 0) {
+    letGo(true)
+    while (place.queue.length > 0) await place.appendSome()
+    clock.advance(60 * SECOND)
+    await place.foldSome()
+    for (const go of stragglers) go()
+  }
   while (busy.size > 0) {
     letGo(true)
     await Promise.race([Promise.all(busy), new Promise((resolve) => setImmediate(resolve))])
