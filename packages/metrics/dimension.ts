@@ -54,8 +54,21 @@ export function dimsOf(fact: Fact): Dims {
 /** The key of what has no value. */
 export const NONE = "(none)"
 
+const AGENTS_REMEMBERED = 10_000
+const devices = new Map<string, string>()
+
+/** The same few agents come again and again. */
 function agentDevice(agent: unknown) {
   if (typeof agent !== "string") return undefined
+  const known = devices.get(agent)
+  if (known !== undefined) return known
+  if (devices.size >= AGENTS_REMEMBERED) devices.clear()
+  const device = deviceOf(agent)
+  devices.set(agent, device)
+  return device
+}
+
+function deviceOf(agent: string) {
   if (/iPad|Tablet/i.test(agent)) return "tablet"
   return /Mobi|Android|iPhone/i.test(agent) ? "mobile" : "desktop"
 }

@@ -26,7 +26,17 @@ import { type Fact, factOf } from "#metrics/fact.ts"
 import { addTo, emptySketch, TOO_LARGE } from "#science/sketch.ts"
 import type { Entry } from "#store/journal.ts"
 import { absorb, type Customer, type Give, learn, newCustomer, RECENT_ENTRIES, take } from "./customer.ts"
-import { type Amounts, getOr, type Memory, mapAt, rootOf, sum, type Tallied } from "./memory.ts"
+import {
+  type Amounts,
+  getOr,
+  type Memory,
+  mapAt,
+  metricNumber,
+  noAmounts,
+  rootOf,
+  sum,
+  type Tallied,
+} from "./memory.ts"
 
 /**
  * The fold: every number is what this makes of the journal. The same function folds live, shows the tail of a read,
@@ -159,11 +169,11 @@ function foldEvent(
 
   const named = listening.get(fact.name ?? "") ?? everyEvent
   const targets = targetsOf(memory, dims, place)
-  for (const [name, metric] of named.tallies) {
+  for (const [number, metric] of named.tallies) {
     const amount = metric.value(fact)
     if (amount === undefined) continue
-    for (const amounts of targets) amounts.set(name, sum(amounts.get(name), amount))
-    if (fact.lines.length > 0) tallyLines(memory, name, metric, amount, fact, place)
+    for (const amounts of targets) amounts[number] = sum(amounts[number], amount)
+    if (fact.lines.length > 0) tallyLines(memory, number, metric, amount, fact, place)
   }
   for (const [name, metric] of named.distincts) note(memory, name, metric, customer.ordinal, fact, dims, place)
   for (const [name, sketch] of named.sketches) {
@@ -187,7 +197,7 @@ function remember(memory: Memory, customer: Customer, position: number) {
 }
 
 type SketchRule = (typeof sketches)[keyof typeof sketches]
-type Listening = { tallies: [string, Tally][]; distincts: [string, Distinct][]; sketches: [string, SketchRule][] }
+type Listening = { tallies: [number, Tally][]; distincts: [string, Distinct][]; sketches: [string, SketchRule][] }
 
 /** Which metrics listen to an event of a name, worked out once. */
 const everyEvent = listeningTo(undefined)
@@ -205,14 +215,18 @@ function listeningTo(name: string | undefined): Listening {
   const hears = (on: readonly string[]) => on.includes("*") || (name !== undefined && on.includes(name))
   const all = Object.entries<Metric>(metrics)
   return {
-    tallies: all.filter((pair): pair is [string, Tally] => pair[1].kind === "tally" && hears(pair[1].on)),
+    tallies: all.flatMap(([name, metric]): [number, Tally][] =>
+      metric.kind === "tally" && hears(metric.on) ? [[metricNumber(name), metric]] : [],
+    ),
     distincts: all.filter((pair): pair is [string, Distinct] => pair[1].kind === "distinct" && hears(pair[1].on)),
     sketches: Object.entries<SketchRule>(sketches).filter(([, rule]) => hears(rule.on)),
   }
 }
 
 const entityMetrics = Map.groupBy(
-  Object.entries<Metric>(metrics).filter((pair): pair is [string, Entity] => pair[1].kind === "entity"),
+  Object.entries<Metric>(metrics).flatMap(([name, metric]): [number, Entity][] =>
+    metric.kind === "entity" ? [[metricNumber(name), metric]] : [],
+  ),
   ([, metric]) => metric.of,
 )
 
@@ -226,7 +240,7 @@ function giveEntity<E extends EntityName>(
   dims: Dims,
 ) {
   let targets: Amounts[] | undefined
-  for (const [name, metric] of entityMetrics.get(entity) ?? []) {
+  for (const [number, metric] of entityMetrics.get(entity) ?? []) {
     const value = (metric as { value: (entity: Entities[E]) => Amount | undefined }).value
     const given = (before && value(before)) || undefined
     const gives = (after && value(after)) || undefined
@@ -236,30 +250,30 @@ function giveEntity<E extends EntityName>(
       gives ?? ((typeof given === "bigint" ? 0n : 0) as Amount),
     )
     targets ??= targetsOf(memory, dims, memory.zone.place(ms))
-    for (const amounts of targets) amounts.set(name, sum(amounts.get(name), difference))
+    for (const amounts of targets) amounts[number] = sum(amounts[number], difference)
   }
 }
 
 /** Where what an event counts is added to: its hour, its day under each of its keys, and what came late for that day. */
 function targetsOf(memory: Memory, dims: Dims, place: Place): Amounts[] {
   const targets = [hourAt(memory, place)]
-  if (place.day < memory.today) targets.push(mapAt(memory.late, place.day))
+  if (place.day < memory.today) targets.push(getOr(memory.late, place.day, noAmounts))
   const when = stamp(memory, place)
   for (const dimension in dims) targets.push(keyAt(memory, dimension, dims[dimension as EventDimension]!, when))
   return targets
 }
 
-const hourAt = (memory: Memory, { day, hour }: Place): Amounts => mapAt(mapAt(memory.hours, day), hour)
+const hourAt = (memory: Memory, { day, hour }: Place): Amounts => getOr(mapAt(memory.hours, day), hour, noAmounts)
 
 const keyAt = (memory: Memory, dimension: string, key: string, when: string): Amounts =>
-  mapAt(mapAt(mapAt(memory.breakdowns, dimension), key), when)
+  getOr(mapAt(mapAt(memory.breakdowns, dimension), key), when, noAmounts)
 
-function tallyLines(memory: Memory, name: string, metric: Tally, amount: Amount, fact: Fact, place: Place) {
+function tallyLines(memory: Memory, number: number, metric: Tally, amount: Amount, fact: Fact, place: Place) {
   const when = stamp(memory, place)
   for (const dimension of lineDimensionNames) {
     for (const [key, part] of lineParts(fact, dimension, metric, amount)) {
       const amounts = keyAt(memory, dimension, key, when)
-      amounts.set(name, sum(amounts.get(name), part))
+      amounts[number] = sum(amounts[number], part)
     }
   }
 }

@@ -2,12 +2,20 @@ import { type Decimal, toText } from "#core/decimal.ts"
 import { type Block, type BlockKind, blockKind, type Cell, type Fragment, flat, renameMembers } from "#metrics/block.ts"
 import type { Amount } from "#metrics/catalogue.ts"
 import { toJson } from "#science/sketch.ts"
-import { getOr, type Memory } from "./memory.ts"
+import { type Amounts, getOr, type Memory, metricNames, noAmounts, sum } from "./memory.ts"
 
 const written = (amount: Amount): number | string => (typeof amount === "bigint" ? toText(amount as Decimal) : amount)
 /** Where a stamp stands: a day in its month's block, an hour in its day's. */
 const placed = (stamp: string): [sk: string, slot: number] =>
   stamp.length > 10 ? [stamp.slice(0, 10), Number(stamp.slice(11))] : [stamp.slice(0, 7), Number(stamp.slice(8))]
+
+/** The amounts that there are, with the numbers of their metrics. */
+function* given(amounts: Amounts): Generator<[number, Amount]> {
+  for (let number = 0; number < amounts.length; number++) {
+    const amount = amounts[number]
+    if (amount !== undefined) yield [number, amount]
+  }
+}
 
 /** All that a memory has counted, as blocks. */
 export function fragmentsOf(memory: Memory): Fragment[] {
@@ -24,27 +32,26 @@ export function fragmentsOf(memory: Memory): Fragment[] {
     ).push([slot, value])
   }
   for (const [day, hours] of memory.hours) {
-    const totals = new Map<string, Amount>()
+    const totals = noAmounts()
     for (const [hour, amounts] of hours) {
-      for (const [metric, amount] of amounts) {
-        put("hours", day, metric, "", hour, written(amount))
-        const before = totals.get(metric)
-        totals.set(metric, (before === undefined ? amount : (before as number) + (amount as number)) as Amount)
+      for (const [number, amount] of given(amounts)) {
+        put("hours", day, metricNames[number]!, "", hour, written(amount))
+        totals[number] = sum(totals[number], amount)
       }
     }
-    for (const [metric, amount] of totals)
-      put("days", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
+    for (const [number, amount] of given(totals))
+      put("days", day.slice(0, 7), metricNames[number]!, "", Number(day.slice(8)), written(amount))
   }
   for (const [day, amounts] of memory.late) {
-    for (const [metric, amount] of amounts)
-      put("late", day.slice(0, 7), metric, "", Number(day.slice(8)), written(amount))
+    for (const [number, amount] of given(amounts))
+      put("late", day.slice(0, 7), metricNames[number]!, "", Number(day.slice(8)), written(amount))
   }
   for (const [dimension, keys] of memory.breakdowns) {
     const kind = blockKind("by", dimension)
     for (const [key, stamps] of keys) {
       for (const [stamp, amounts] of stamps) {
         const [sk, slot] = placed(stamp)
-        for (const [metric, amount] of amounts) put(kind, sk, metric, key, slot, written(amount))
+        for (const [number, amount] of given(amounts)) put(kind, sk, metricNames[number]!, key, slot, written(amount))
       }
     }
   }

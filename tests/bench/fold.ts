@@ -8,7 +8,7 @@ import type { Fragment } from "#metrics/block.ts"
 import { fold as foldEntry } from "#pipeline/fold.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { fragmentsOf } from "#pipeline/fragments.ts"
-import { emptyMemory, type Memory } from "#pipeline/memory.ts"
+import { emptyMemory, type Memory, metricNumber } from "#pipeline/memory.ts"
 import { packBatches, unpackBatches } from "#store/journal.ts"
 import { corpus, inBatches } from "./corpus.ts"
 import { flow, newTenant, startPlace } from "./place.ts"
@@ -68,7 +68,7 @@ export const fold: Bench = async ({ quick, rounds, newFolder, say }) => {
 function checkFolded(memory: Memory, fragments: readonly Fragment[], events: number) {
   const inHours = [...memory.hours.values()]
     .flatMap((hours) => [...hours.values()])
-    .reduce((sum, amounts) => sum + Number(amounts.get("events") ?? 0), 0)
+    .reduce((sum, amounts) => sum + Number(amounts[metricNumber("events")] ?? 0), 0)
   const inDays = fragments
     .filter(({ kind }) => kind === "days")
     .flatMap(({ block }) => block.get("events")?.get("") ?? [])
