@@ -173,12 +173,11 @@ function resolutionsOf(log: readonly Happening[], customerOf: (one: Happening) =
   const turns = log.filter(({ what }) => what.kind === "ticket") as (Happening & { what: What & { kind: "ticket" } })[]
   return [...Map.groupBy(turns, (one) => `${customerOf(one)} ${one.what.id}`).values()].flatMap((all) => {
     const opened = all.filter(({ what }) => what.turn === "Opened").map(({ ms }) => ms)
-    return all
-      .filter(({ what }) => what.turn === "Resolved")
-      .flatMap(({ ms, what }) => {
-        if (what.seconds !== undefined) return [{ ms, millis: what.seconds * 1000 }]
-        return opened.length === 0 ? [] : [{ ms, millis: Math.max(0, ms - Math.min(...opened)) }]
-      })
+    const last = all.filter(({ what }) => what.turn === "Resolved").sort((a, b) => b.ms - a.ms)[0]
+    if (!last) return []
+    const { ms, what } = last
+    if (what.seconds !== undefined) return [{ ms, millis: what.seconds * 1000 }]
+    return opened.length === 0 ? [] : [{ ms, millis: Math.max(0, ms - Math.min(...opened)) }]
   })
 }
 
@@ -420,43 +419,27 @@ function happening(person: number, base: number, people: number): fc.Arbitrary<D
   )
 }
 
-/** Turns of a ticket: opened at most once, resolved at most once, in any order. */
-const tickets = (person: number, base: number): fc.Arbitrary<Draft[]> =>
-  fc
-    .record({
-      opened: fc.option(fc.nat(6 * 24 * 60), { nil: undefined }),
-      resolved: fc.option(fc.nat(6 * 24 * 60), { nil: undefined }),
-      seconds: fc.option(fc.nat(100_000), { nil: undefined }),
-      identities: fc.tuple(who(person, false), who(person, false)),
+/** Turns of a ticket: opened and resolved up to twice, in any order, by any name of the person. */
+const tickets = (person: number, base: number): fc.Arbitrary<Draft[]> => {
+  const turn = (about: object) =>
+    fc.record({
+      after: fc.nat(6 * 24 * 60),
+      identity: who(person, false),
+      what: fc.record({ kind: fc.constant("ticket" as const), id: fc.constant(`ticket-${person}`), ...about }),
     })
-    .map(({ opened, resolved, seconds, identities }) => {
-      const id = `ticket-${person}`
-      return [
-        ...(opened === undefined
-          ? []
-          : [
-              {
-                ms: base + opened * MINUTE,
-                ...identities[0],
-                what: { kind: "ticket" as const, id, turn: "Opened" as const },
-              },
-            ]),
-        ...(resolved === undefined
-          ? []
-          : [
-              {
-                ms: base + resolved * MINUTE,
-                ...identities[1],
-                what: {
-                  kind: "ticket" as const,
-                  id,
-                  turn: "Resolved" as const,
-                  ...(seconds === undefined ? {} : { seconds }),
-                },
-              },
-            ]),
-      ]
-    })
+  const opened = turn({ turn: fc.constant("Opened") })
+  const resolved = fc.oneof(
+    turn({ turn: fc.constant("Resolved") }),
+    turn({ turn: fc.constant("Resolved"), seconds: fc.nat(100_000) }),
+  )
+  return fc
+    .tuple(fc.array(opened, { maxLength: 2 }), fc.array(resolved, { maxLength: 2 }))
+    .map((turns) =>
+      turns
+        .flat()
+        .map(({ after, identity, what }): Draft => ({ ms: base + after * MINUTE, ...identity, what: what as What })),
+    )
+}
 
 /** A log of two to four people, in the order in which it arrives. No two things happen at the same instant. */
 export const logs = (most: number): fc.Arbitrary<Happening[]> =>
