@@ -213,11 +213,14 @@ function visit(customer: Customer, fact: Fact, ms: number, dims: Dims, give: Giv
   const client =
     event.type === "page" || event.type === "screen" || (event.type === "track" && event.anonymousId !== undefined)
   if (key === undefined && !client) return
-  const touching = customer.sessions.filter((session) =>
-    key === undefined
-      ? session.key === undefined && ms >= session.start - PAUSE_MS && ms <= session.end + PAUSE_MS
-      : session.key === key,
-  )
+  const touching: StoredSession[] = []
+  for (const session of customer.sessions) {
+    const touches =
+      key === undefined
+        ? session.key === undefined && ms >= session.start - PAUSE_MS && ms <= session.end + PAUSE_MS
+        : session.key === key
+    if (touches) touching.push(session)
+  }
   const single: StoredSession = {
     ...(key === undefined ? {} : { key }),
     start: ms,
@@ -267,7 +270,7 @@ function replaceSessions(customer: Customer, before: StoredSession[], after: Sto
     give("session", undefined, whole(after), after.start, after.dims)
   }
   customer.sessionCount += 1 - before.length
-  customer.sessions = customer.sessions.filter((session) => !before.includes(session))
+  if (before.length > 0) customer.sessions = customer.sessions.filter((session) => !before.includes(session))
   keepSessions(customer, after)
 }
 

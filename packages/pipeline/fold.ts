@@ -45,6 +45,7 @@ import {
  */
 export function fold(memory: Memory, entry: Entry, filter?: (fact: Fact) => boolean) {
   memory.today = memory.zone.place(Date.parse(entry.at)).day
+  memory.targets = undefined
   let [index, counted] = [0, 0]
   for (const batch of entry.batches) {
     counted += foldBatch(memory, batch, entry.position, index, filter)
@@ -256,10 +257,12 @@ function giveEntity<E extends EntityName>(
 
 /** Where what an event counts is added to: its hour, its day under each of its keys, and what came late for that day. */
 function targetsOf(memory: Memory, dims: Dims, place: Place): Amounts[] {
+  if (memory.targets?.dims === dims && memory.targets.place === place) return memory.targets.all
   const targets = [hourAt(memory, place)]
   if (place.day < memory.today) targets.push(getOr(memory.late, place.day, noAmounts))
   const when = stamp(memory, place)
   for (const dimension in dims) targets.push(keyAt(memory, dimension, dims[dimension as EventDimension]!, when))
+  memory.targets = { dims, place, all: targets }
   return targets
 }
 

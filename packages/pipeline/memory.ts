@@ -1,8 +1,8 @@
 import { shortHash } from "#core/hash.ts"
-import type { Zone } from "#core/zone.ts"
+import type { Place, Zone } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import { type Amount, metrics } from "#metrics/catalogue.ts"
-import type { Dimension } from "#metrics/dimension.ts"
+import type { Dimension, Dims } from "#metrics/dimension.ts"
 import type { Sketch } from "#science/sketch.ts"
 import type { Customer } from "./customer.ts"
 
@@ -53,6 +53,8 @@ export type Memory = {
 
   /** Day → hour (0…24) → amounts. */
   hours: Map<string, Map<number, Amounts>>
+  /** What the last event was added to: what it changes of its session and its customer goes there too, as a rule. */
+  targets: { dims: Dims; place: Place; all: Amounts[] } | undefined
   /** Day → the part of its amounts that was appended when the day was over. */
   late: Map<string, Amounts>
   /** Dimension → key → stamp → amounts. A stamp is a day, or an hour of a day (`2026-01-31T05`) in detail. */
@@ -93,6 +95,7 @@ export const emptyMemory = (start: {
   fresh: new Map(),
   copies: new Map(),
   hours: new Map(),
+  targets: undefined,
   late: new Map(),
   breakdowns: new Map(),
   sketches: new Map(),
