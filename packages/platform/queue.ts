@@ -54,15 +54,9 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
   }
 
   return async (messages) => {
-    await Promise.all(
-      messages.map(
-        (body) =>
-          new Promise<void>((done, failed) => {
-            waiting.push({ body, done, failed })
-            if (sending < SENDS_IN_FLIGHT) void work()
-          }),
-      ),
-    )
+    const stored = messages.map((body) => new Promise<void>((done, failed) => waiting.push({ body, done, failed })))
+    while (sending < SENDS_IN_FLIGHT && waiting.length > 0) void work()
+    await Promise.all(stored)
   }
 }
 
