@@ -46,7 +46,8 @@ const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{
 const CORRELATION = /^[\w-]{1,64}$/
 
 /** Whether it may be taken over from whoever called. */
-const isCorrelationId = (text: string | undefined): text is string => text !== undefined && CORRELATION.test(text)
+export const isCorrelationId = (text: string | undefined): text is string =>
+  text !== undefined && CORRELATION.test(text)
 
 type Needs = { clock: Clock; nonce: () => string; tracing?: Tracing | undefined }
 type Wish = { name: string; kind: SpanKind; origin?: Origin; joined?: readonly Origin[] }

@@ -3,7 +3,7 @@ import * as z from "zod/mini"
 import { listTenants } from "#access/tenant.ts"
 import { MINUTE } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
-import { type Origin, unitOf } from "#core/unit.ts"
+import { isCorrelationId, type Origin, unitOf } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { foldTenant } from "#pipeline/folding.ts"
@@ -32,10 +32,11 @@ const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => (
   batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
 })
 
-const originOf = ({ messageAttributes: said }: QueueRecord): Origin => ({
-  correlationId: said?.correlationId?.stringValue,
-  traceparent: said?.traceparent?.stringValue,
-})
+/** Whoever can write to a queue could write anything beside a message: it is taken for what it is, or not at all. */
+function originOf({ messageAttributes: said }: QueueRecord): Origin {
+  const id = said?.correlationId?.stringValue
+  return { correlationId: isCorrelationId(id) ? id : undefined, traceparent: said?.traceparent?.stringValue }
+}
 
 /** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */
 function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
