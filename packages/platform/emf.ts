@@ -23,6 +23,9 @@ export const dimensions: Partial<Record<FigureName, readonly string[]>> = {
   octant_outside_open: [],
 }
 
+/** Powertools says by `service` which function has told. */
+const renamed: Record<string, string> = { service: "called" }
+
 export type Told = { name: FigureName; labels: Labels; value: number }
 
 /** What a call of a function has told, as lines that CloudWatch reads figures from (EMF): one for each set of labels. */
@@ -30,7 +33,7 @@ export function publish(service: string, told: readonly Told[]) {
   const kept = told.flatMap(({ name, labels, value }) => {
     const wanted = dimensions[name]
     if (!wanted) return []
-    return [{ name, value, labels: Object.fromEntries(wanted.map((label) => [label, String(labels[label])])) }]
+    return [{ name, value, labels: Object.fromEntries(wanted.map((label) => [renamed[label] ?? label, String(labels[label])])) }]
   })
   for (const [labels, some] of Map.groupBy(kept, ({ labels }) => JSON.stringify(labels))) {
     const metrics = new Metrics({ namespace: NAMESPACE, serviceName: service })
