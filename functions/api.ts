@@ -6,5 +6,5 @@ import { readConfig } from "#platform/config.ts"
 import { door } from "#platform/lambda.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL", "OCTANT_OPERATOR_TOKEN"]))
+const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
 export const handler = door(runtime, handle(apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) })))

@@ -61,8 +61,8 @@ async function main() {
     stopOnSignal(stack, leave)
     const tenants = await tenantsOf(stack)
     if (options.demo) await headlines(stack, tenants)
-    writeDev(options.data, { collectUrl: stack.url, apiUrl: stack.url, tenants, environment: stringsOf(stack.config) })
     if (options.trace) await traceOne(stack, tenants[0]!)
+    writeDev(options.data, { collectUrl: stack.url, apiUrl: stack.url, tenants, environment: stringsOf(stack.config) })
     ready(stack, tenants)
   } catch (error) {
     leave()
