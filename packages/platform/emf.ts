@@ -33,7 +33,13 @@ export function publish(service: string, told: readonly Told[]) {
   const kept = told.flatMap(({ name, labels, value }) => {
     const wanted = dimensions[name]
     if (!wanted) return []
-    return [{ name, value, labels: Object.fromEntries(wanted.map((label) => [renamed[label] ?? label, String(labels[label])])) }]
+    return [
+      {
+        name,
+        value,
+        labels: Object.fromEntries(wanted.map((label) => [renamed[label] ?? label, String(labels[label])])),
+      },
+    ]
   })
   for (const [labels, some] of Map.groupBy(kept, ({ labels }) => JSON.stringify(labels))) {
     const metrics = new Metrics({ namespace: NAMESPACE, serviceName: service })
