@@ -54,7 +54,7 @@ export function collectApp(needs: CollectNeeds) {
     c.header("Access-Control-Allow-Methods", "POST, OPTIONS")
     c.header(
       "Access-Control-Allow-Headers",
-      "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id",
+      "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id, Traceparent",
     )
     c.header("Access-Control-Max-Age", "86400")
     return c.body(null, 204)

@@ -74,7 +74,8 @@ export function guardedFetch(needs: Needs & Told, options: Partial<OutsideOption
   const ask = outsideFetch(needs, { ...options, onChange })
 
   return async (input, init = {}) => {
-    const url = input instanceof Request ? input.url : String(input)
+    if (input instanceof Request) throw new TypeError("others are asked by a URL and its options")
+    const url = String(input)
     const method = init.method ?? "GET"
     const started = clock()
     const tell = (outcome: string) => figures.took("octant_outside_seconds", { outcome }, clock() - started)
