@@ -81,8 +81,8 @@ test("what passes is asked for again, and its last answer is the answer; what ma
   expect(asked).toHaveLength(7)
 })
 
-test("whoever has gone is not asked for again", async () => {
-  const { fetch } = world()
+test("whoever has gone is not asked for again, and does not speak against the vendor", async () => {
+  const { fetch, lines } = world()
   const ending = new AbortController()
   answers = [
     () => {
@@ -90,8 +90,10 @@ test("whoever has gone is not asked for again", async () => {
       return "hang up"
     },
   ]
-  await expect(fetch(url, { signal: ending.signal })).rejects.toThrow()
+  await expect(fetch(url, { signal: ending.signal })).rejects.toThrow("nobody waits")
+  for (let i = 0; i < 20; i++) await expect(fetch(url, { signal: ending.signal })).rejects.toThrow("nobody waits")
   expect(asked).toHaveLength(1)
+  expect(lines).toEqual([])
 })
 
 test("a dead vendor is left alone, probed once, and asked again when it is well; each is said once", async () => {
