@@ -3,7 +3,8 @@ import { apiApp } from "#api/api.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { cacheOf } from "#platform/cache.ts"
 import { readConfig } from "#platform/config.ts"
+import { door } from "#platform/lambda.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-const runtime = runtimeOf(readConfig(process.env))
-export const handler = handle(apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) }))
+const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
+export const handler = door(runtime, handle(apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) })))

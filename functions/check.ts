@@ -1,5 +1,7 @@
 import { readConfig } from "#platform/config.ts"
+import { worker } from "#platform/lambda.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 import { checkWorker } from "#platform/workers.ts"
 
-export const handler = checkWorker(runtimeOf(readConfig(process.env)))
+const runtime = runtimeOf(readConfig(process.env))
+export const handler = worker(runtime, checkWorker(runtime))

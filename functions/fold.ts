@@ -1,5 +1,7 @@
 import { readConfig } from "#platform/config.ts"
+import { worker } from "#platform/lambda.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 import { foldWorker } from "#platform/workers.ts"
 
-export const handler = foldWorker(runtimeOf(readConfig(process.env)))
+const runtime = runtimeOf(readConfig(process.env))
+export const handler = worker(runtime, foldWorker(runtime))

@@ -1,6 +1,8 @@
 import { handle } from "hono/aws-lambda"
 import { hooksApp } from "#api/hooks.ts"
 import { readConfig } from "#platform/config.ts"
+import { door } from "#platform/lambda.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-export const handler = handle(hooksApp(runtimeOf(readConfig(process.env))))
+const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
+export const handler = door(runtime, handle(hooksApp(runtime)))

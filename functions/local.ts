@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { SingleBar } from "cli-progress"
 import { Command, InvalidArgumentError } from "commander"
 import { Tenant } from "#access/tenant.ts"
@@ -6,6 +7,8 @@ import { jsonLog, silent } from "#core/log.ts"
 import { type DevTenant, empty, occupy, readState, settle, writeDev, writeState } from "#local/home.ts"
 import { demoBodies, send } from "#local/seed.ts"
 import { type Stack, startStack } from "#local/stack.ts"
+import { newTraces, traceparentOf, treeOf } from "#local/traces.ts"
+import { FOLD_EVERY } from "#pipeline/append.ts"
 import { demoTenants } from "#simulator/demo.ts"
 
 /** `npm start`: the whole product on embedded parts, seeded on the first run. */
@@ -19,6 +22,7 @@ const command = new Command("npm start --")
   .option("--data <folder>", "where the data is kept", ".octant")
   .option("--hooks-url <url>", "under which address vendors reach this machine, such as a tunnel's")
   .option("--log", "print a JSON line for each unit of work")
+  .option("--trace", "send one event, and print its way through all parts as a tree")
   .parse()
 const options = command.opts<{
   port: number
@@ -27,7 +31,11 @@ const options = command.opts<{
   data: string
   hooksUrl?: string
   log?: true
+  trace?: true
 }>()
+const traces = newTraces()
+/** A fold is asked for by 20,000 events; for the one event of a trace it is asked for at once. */
+let foldEvery = FOLD_EVERY
 
 async function main() {
   const leave = occupy(options.data)
@@ -40,10 +48,20 @@ async function main() {
         )
       : silent
     const { data: dir, port, hooksUrl } = options
-    const stack = await startStack({ dir, port, log, ...(hooksUrl === undefined ? {} : { hooksUrl }) })
+    const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER_ARG } = process.env
+    const stack = await startStack({
+      dir,
+      port,
+      log,
+      ...(hooksUrl === undefined ? {} : { hooksUrl }),
+      // With --trace only what is asked for is traced: a request that says so in its traceparent.
+      traces: { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER_ARG: options.trace ? "0" : OTEL_TRACES_SAMPLER_ARG },
+      ...(options.trace ? { tell: traces.tell, foldEvery: () => foldEvery } : {}),
+    })
     stopOnSignal(stack, leave)
     const tenants = await tenantsOf(stack)
     if (options.demo) await headlines(stack, tenants)
+    if (options.trace) await traceOne(stack, tenants[0]!)
     writeDev(options.data, { collectUrl: stack.url, apiUrl: stack.url, tenants, environment: stringsOf(stack.config) })
     ready(stack, tenants)
   } catch (error) {
@@ -101,6 +119,25 @@ async function seed(stack: Stack, tenants: readonly DevTenant[], now: number) {
   for (const { key, bodies } of loads) await send(stack.url, key, bodies, () => bar.increment())
   bar.stop()
   await stack.idle()
+}
+
+/** One event through the front door, on its way as every other, until it is folded. */
+async function traceOne(stack: Stack, { id, writeKey }: DevTenant) {
+  const traceId = randomUUID().replaceAll("-", "")
+  foldEvery = 1
+  await fetch(`${stack.url}/v1/track`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${writeKey}`,
+      "content-type": "application/json",
+      traceparent: traceparentOf({ traceId, spanId: traceId.slice(0, 16) }),
+    },
+    body: JSON.stringify({ userId: "traced", event: "Page Viewed" }),
+  })
+  await stack.idle()
+  foldEvery = FOLD_EVERY
+  process.stdout.write(`\nOne event of ${id}, from the door to the views (trace ${traceId}):\n`)
+  process.stdout.write(`${treeOf(traces.of(traceId))}\n`)
 }
 
 const shown = ["events", "active_customers", "orders", "net_revenue", "sign_ups", "sessions", "mrr"]

@@ -7,8 +7,14 @@ import { vaultKey } from "./vault.ts"
 /** Upstash's, if there is one: without it each function counts limits for itself. */
 export const redisUrl = process.env.OCTANT_REDIS_URL
 
+/** OpenTelemetry's collector, if there is one: without it nothing is traced but what AWS traces by itself. */
+const collector = process.env.OTEL_EXPORTER_OTLP_ENDPOINT
+const sampled = process.env.OTEL_TRACES_SAMPLER_ARG
+
 /** What `config.ts` asks of every function. */
 const ofAll = {
+  ...(collector === undefined ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: collector }),
+  ...(collector === undefined || sampled === undefined ? {} : { OTEL_TRACES_SAMPLER_ARG: sampled }),
   OCTANT_TABLE: table.name,
   OCTANT_APPEND_QUEUE_URL: queues.append.live.url,
   OCTANT_FOLD_QUEUE_URL: queues.fold.live.url,

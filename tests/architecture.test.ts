@@ -153,6 +153,15 @@ test("only platform and local know networks and clouds", () => {
   ).toEqual([])
 })
 
+test("others are asked through the guard: nothing else calls fetch, but what starts on a person's machine", () => {
+  const guarded = ["packages/platform/outside.ts"]
+  const calls = /globalThis\.fetch|(?<![.\w])fetch\(/g
+  const begin = /^functions\/local|^packages\/(cli|local)\//
+  expect(
+    offenders(({ path, code }) => (begin.test(path) || guarded.includes(path) ? [] : (code.match(calls) ?? []))),
+  ).toEqual(["packages/platform/runtime.ts: globalThis.fetch"])
+})
+
 test("only store knows how keys begin", () => {
   expect(
     offenders(({ path, code }) => (path !== "packages/store/keys.ts" && /["'`]T#|\["T",/.test(code) ? ["T#"] : [])),

@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { limiterOf, type Windows, windowsInProcess, windowsWithin } from "#access/limit.ts"
+import { createSource } from "#access/source.ts"
 import type { DevTenant } from "#local/home.ts"
+import type { TenantId } from "#store/keys.ts"
 import { doors, over, startWorld, type World, watched } from "./world.ts"
 
 let world: World
@@ -106,8 +109,77 @@ test("when keys cannot be read nobody is let in: 503 with the time to try again,
     expect(answer.text).not.toContain("the table is away")
   }
   expect(
-    world.lines.filter(({ name, stack }) => name === "error" && String(stack).includes("the table is away")),
+    world.lines.filter(({ name, stack }) => name === "error" && String(stack).includes("limits.test.ts")),
   ).toHaveLength(2)
   away = false
   expect((await knock("api", "/v1/metrics", by(world.acme.readKey))).status).toBe(200)
+})
+
+describe("at a source's door", () => {
+  const knocks = async (id: string, caller: string, times: number, runtime = world.stack.runtime) => {
+    const { knock } = doors({ ...runtime, addressHeader: "x-caller" })
+    const init = { method: "POST", headers: { "x-caller": `${caller}:443`, "content-type": "application/json" } }
+    const statuses: number[] = []
+    for (let i = 0; i < times; i++) statuses.push((await knock("hooks", `/hooks/${id}`, init)).status)
+    return { statuses, last: await knock("hooks", `/hooks/${id}`, init) }
+  }
+  const source = async (tenant: DevTenant) =>
+    (
+      await createSource(world.stack.runtime, tenant.id as TenantId, {
+        vendor: "stripe",
+        name: "Shop",
+        secret: "whsec_1",
+      })
+    ).id
+  const count = (statuses: readonly number[], status: number) => statuses.filter((one) => one === status).length
+
+  test("a stranger who floods is refused before anything is read, and told when to come back; others are not", async () => {
+    const tenant = await world.tenant("knocked", { plan: "free" })
+    const id = await source(tenant)
+    const { statuses, last } = await knocks(id, "203.0.113.7", 260)
+    // The free plan lets one caller ask 240 times a minute; a minute may end in between.
+    expect(count(statuses, 401)).toBeGreaterThanOrEqual(240)
+    expect(count(statuses, 401) + count(statuses, 429)).toBe(260)
+    expect(last.status).toBe(429)
+    expect(last.json).toMatchObject({ code: "rate_limited", detail: expect.stringContaining("by ip") })
+    expect(Number(last.headers.get("retry-after"))).toBeGreaterThan(0)
+    expect((await knocks(id, "203.0.113.8", 0)).last.status).toBe(401)
+    expect((await knocks(await source(tenant), "203.0.113.7", 0)).last.status).toBe(401)
+  })
+
+  test("many strangers together use up what the source may be asked, and nothing of the tenant's own", async () => {
+    const tenant = await world.tenant("besieged", { plan: "free" })
+    const id = await source(tenant)
+    const all = await Promise.all(["a", "b", "c"].map((caller) => knocks(id, caller, 120)))
+    expect(
+      count(
+        all.flatMap(({ statuses }) => statuses),
+        429,
+      ),
+    ).toBeGreaterThan(0)
+    const { last } = await knocks(id, "d", 0)
+    expect(last.json.detail).toContain("the plan free includes 300 requests a minute by source")
+    const { knock } = doors(world.stack.runtime)
+    const first = await knock("collect", "/v1/batch", track(tenant.writeKey, 1))
+    expect(first.status).toBe(200)
+    // Of what one customer may ask for, which is the least of all.
+    expect(first.headers.get("ratelimit-remaining")).toBe("119")
+  })
+
+  test("one round trip asks for all, and when Redis is away the door is open", async () => {
+    const { runtime } = world.stack
+    const id = await source(await world.tenant("alone", { plan: "free" }))
+    const trips: number[] = []
+    const away: Windows = async (windows) => {
+      trips.push(windows.length)
+      throw new Error("Redis is away")
+    }
+    const heard: boolean[] = []
+    const windows = windowsWithin(away, windowsInProcess(runtime.clock), (now) => heard.push(now))
+    const limiter = limiterOf({ windows, clock: runtime.clock })
+    const { statuses } = await knocks(id, "203.0.113.7", 3, { ...runtime, limiter })
+    expect(statuses).toEqual([401, 401, 401])
+    expect(trips).toEqual([2, 2, 2, 2])
+    expect(heard).toEqual([true])
+  })
 })

@@ -37,6 +37,27 @@ test("an empty tenant: what is sent is there at the next start, and Ctrl-C ends 
   await fresh.interrupt()
 }, 60_000)
 
+test("--trace shows the way of one event from the door to the views, as a tree", async () => {
+  const dir = join(folder, "traced")
+  const traced = await startProcess(dir, "--no-demo", "--port", "0", "--trace")
+  const shown = traced.output().replaceAll(/ · \d+ ms, after \d+ ms/g, "")
+  const parts = shown.split("\n").filter((line) => /[├└]─ |^POST /.test(line) && !/ (DynamoDB|SQS) /.test(line))
+  expect(parts.map((line) => line.replace(/^[│ ]*[├└]─ /, ""))).toEqual([
+    "POST /v1/track · acme · accepted · 200",
+    "send append",
+    "process append · acme · 1",
+    "journal write",
+    "send fold · acme",
+    "process fold · acme · folded",
+    "fold",
+    "commit",
+    "settle",
+  ])
+  expect(shown).toMatch(/^ {6}├─ journal write$/m)
+  expect(await total(traced, "events")).toBe(1)
+  expect(await traced.interrupt()).toBe(0)
+}, 60_000)
+
 test("a port that is taken is named, and nothing is left running", async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
@@ -50,7 +71,8 @@ test("a port that is taken is named, and nothing is left running", async () => {
 
 test("--help tells the options", () => {
   const help = start("--help")
-  for (const option of ["--port", "--fresh", "--no-demo", "--data"]) expect(help.stdout).toContain(option)
+  for (const option of ["--port", "--fresh", "--no-demo", "--data", "--log", "--trace"])
+    expect(help.stdout).toContain(option)
 })
 
 test("the demo is seeded once, counted exactly, and shows its headline figures", async () => {

@@ -18,17 +18,21 @@ export type Request = {
 /** Whether a request may pass, and the figures of the dimension that refuses it or that is nearest to its limit. */
 export type Verdict = {
   allowed: boolean
-  reason: Dimension | Quota
+  reason: Dimension | Quota | "source"
   limit: number
   remaining: number
   resetMs: number
 }
+
+export type Knock = { tenant: TenantId; source: string; ip?: string | undefined; plan: PlanName }
 
 export type Limiter = {
   /** Counts a request against everything at once, in one round trip. */
   check(request: Request): Promise<Verdict>
   /** Gives back what a request that was let through has not used of its day. */
   giveBack(unused: Required<Pick<Request, "tenant" | "plan" | "spends">>): Promise<void>
+  /** Counts a knock at a source's door, which anybody may do: of this caller there, and of all. Nothing else is told of it. */
+  knock(knock: Knock): Promise<Verdict>
   /** How a request that was let through has ended, so that whoever errs much is slowed first. */
   note(tenant: TenantId, status: number): void
 }
@@ -48,14 +52,24 @@ export function limiterOf({ windows, clock }: { windows: Windows; clock: Clock }
     check: async (request) => {
       const asked = windowsOf(request, conduct.weight(request.tenant))
       const counts = await windows(asked.map(({ window }) => window))
-      const verdicts = asked.map(({ reason, window }, i) => ({ reason, limit: window.limit, ...counts[i]! }))
-      const refusal = verdicts.find(({ allowed }) => !allowed)
-      if (!refusal) return verdicts.reduce((a, b) => (b.remaining / b.limit < a.remaining / a.limit ? b : a))
+      const verdict = verdictOf(asked, counts)
+      if (verdict.allowed) return verdict
       conduct.note(request.tenant, true)
       // What is refused has used nothing of the day.
       const back = asked.filter(({ window }) => window.span === "day")
       if (back.length > 0) await windows(back.map(({ window }) => ({ ...window, cost: -window.cost })))
-      return refusal
+      return verdict
+    },
+    knock: async ({ tenant, source, ip, plan }) => {
+      const { key, ip: perCaller } = plans[plan].requestsPerMinute
+      const id = `${tenant}:source:${source}`
+      const asked: Asked[] = [
+        { reason: "source", window: { span: "minute", id, limit: key, cost: 1 } },
+        ...(ip === undefined
+          ? []
+          : [{ reason: "ip", window: { span: "minute", id: `${id}:${ip}`, limit: perCaller, cost: 1 } } as const]),
+      ]
+      return verdictOf(asked, await windows(asked.map(({ window }) => window)))
     },
     giveBack: async (unused) => {
       const back = quotasOf(unused)
@@ -66,6 +80,17 @@ export function limiterOf({ windows, clock }: { windows: Windows; clock: Clock }
       if (status !== 429) conduct.note(tenant, status >= 400 && status < 500)
     },
   }
+}
+
+type Asked = { reason: Verdict["reason"]; window: Window }
+
+/** The first that refuses; else the one that is nearest to its limit. */
+function verdictOf(asked: readonly Asked[], counts: readonly Count[]): Verdict {
+  const verdicts = asked.map(({ reason, window }, i) => ({ reason, limit: window.limit, ...counts[i]! }))
+  return (
+    verdicts.find(({ allowed }) => !allowed) ??
+    verdicts.reduce((a, b) => (b.remaining / b.limit < a.remaining / a.limit ? b : a))
+  )
 }
 
 function windowsOf({ tenant, plan, spends = {}, cost = 1, ...request }: Request, weight: number) {

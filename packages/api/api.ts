@@ -6,6 +6,7 @@ import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import type { Log } from "#core/log.ts"
 import type { Random } from "#core/random.ts"
+import type { Tracing } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
 import { catalogue } from "#events/catalogue.ts"
 import type { JsonObject } from "#events/event.ts"
@@ -39,6 +40,7 @@ export type ApiNeeds = QualityNeeds &
     log: Log
     authenticate: Authenticate
     enqueue: Enqueue
+    tracing?: Tracing | undefined
   }
 
 const BODY_BYTES = 256 * 1024

@@ -1,4 +1,6 @@
-import { type Context, Hono } from "hono"
+import type { Context } from "hono"
+// Its one small router is enough for so few paths, and 5 KB less to load.
+import { Hono } from "hono/tiny"
 import type { Authenticate } from "#access/key.ts"
 import type { TrackingPlan } from "#access/tracking.ts"
 import type { Clock } from "#core/clock.ts"
@@ -6,6 +8,7 @@ import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
 import { shortHash } from "#core/hash.ts"
 import type { Log } from "#core/log.ts"
+import type { Tracing } from "#core/unit.ts"
 import { accept, type Enqueue, requestLimits } from "#pipeline/accept.ts"
 import type { Table } from "#store/table.ts"
 import { readJson } from "./body.ts"
@@ -21,6 +24,7 @@ export type CollectNeeds = {
   enqueue: Enqueue
   figures?: Figures
   trackingPlan?: TrackingPlan
+  tracing?: Tracing | undefined
 } & LimitNeeds
 
 /** The Segment HTTP Tracking API's paths and the short forms of browsers' SDKs, with the call that each carries. */
@@ -50,7 +54,7 @@ export function collectApp(needs: CollectNeeds) {
     c.header("Access-Control-Allow-Methods", "POST, OPTIONS")
     c.header(
       "Access-Control-Allow-Headers",
-      "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id",
+      "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Correlation-Id, Traceparent",
     )
     c.header("Access-Control-Max-Age", "86400")
     return c.body(null, 204)

@@ -1,10 +1,12 @@
 import type { Hono } from "hono"
 import { listTenants } from "#access/tenant.ts"
 import { type Clock, SECOND } from "#core/clock.ts"
+import { exposition } from "#core/exposition.ts"
 import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
 import { sameSecret } from "#core/hash.ts"
 import { inFlight } from "#core/parallel.ts"
+import { lagOf, tellLag } from "#pipeline/lag.ts"
 import { journalHead } from "#store/journal.ts"
 import { keys, OPERATOR } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
@@ -28,7 +30,7 @@ const PATIENCE_MS = 2 * SECOND
 
 /** `/health/live` for everybody; `/health/ready` and `/metrics` for whoever runs this. */
 export function healthRoutes(app: Hono<Correlated>, needs: HealthNeeds) {
-  const lag = remembered(needs.clock, () => foldLag(needs))
+  const lags = remembered(needs.clock, () => foldLags(needs))
   const startedAt = needs.clock()
 
   app.get("/health/live", (c) => c.json({ status: "ok" }))
@@ -46,8 +48,8 @@ export function healthRoutes(app: Hono<Correlated>, needs: HealthNeeds) {
     const { figures } = needs
     figures.gauge("octant_up_seconds", {}, (needs.clock() - startedAt) / SECOND)
     // What cannot be looked at is missing from the page: the rest of it is most needed just then.
-    await Promise.allSettled([queueDepths(needs), lag().then((found) => tellLag(figures, found))])
-    return c.body(figures.text(), 200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" })
+    await Promise.allSettled([queueDepths(needs), lags().then((found) => tellLag(figures, found))])
+    return c.body(exposition(figures), 200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" })
   })
 }
 
@@ -104,21 +106,12 @@ const queueDepths = ({ call, queues, figures }: HealthNeeds) =>
     }),
   )
 
-type Lag = { total: number; most: number }
-const tellLag = (figures: Figures, { total, most }: Lag) => {
-  figures.gauge("octant_fold_lag_entries", { of: "all" }, total)
-  figures.gauge("octant_fold_lag_entries", { of: "the slowest tenant" }, most)
-}
-
 const TENANTS_AT_ONCE = 16
 
-async function foldLag(needs: HealthNeeds): Promise<Lag> {
-  const lags = await inFlight(await listTenants(needs), TENANTS_AT_ONCE, async (tenant) => {
-    const [head, journal] = await Promise.all([readHead(needs, tenant), journalHead(needs, tenant)])
-    return Math.max(0, journal.position - (head?.pending?.to ?? head?.position ?? 0))
-  })
-  return { total: lags.reduce((sum, one) => sum + one, 0), most: Math.max(0, ...lags) }
-}
+const foldLags = async (needs: HealthNeeds) =>
+  inFlight(await listTenants(needs), TENANTS_AT_ONCE, async (tenant) =>
+    lagOf(...(await Promise.all([readHead(needs, tenant), journalHead(needs, tenant)]))),
+  )
 
 const LAG_TRUST_MS = 30 * SECOND
 

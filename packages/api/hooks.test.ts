@@ -129,6 +129,8 @@ test("the time of an acknowledgement is on its log line, with whose it is and no
     key: made.id,
     outcome: "read",
     ms: expect.any(Number),
+    readUnits: 1,
+    writeUnits: 2,
     correlationId: expect.any(String),
   })
 })

@@ -4,14 +4,17 @@ import { hookUrl } from "#access/source.ts"
 import { MINUTE, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
-import type { Log } from "#core/log.ts"
+import { failure, type Log } from "#core/log.ts"
+import type { Tracing } from "#core/unit.ts"
 import { type ReceiveNeeds, receive } from "#pipeline/receive.ts"
 import { refusalTrace } from "#pipeline/refusals.ts"
 import type { Delivery } from "#sources/source.ts"
 import { readBytes } from "./body.ts"
+import { knockAt, type LimitNeeds } from "./limits.ts"
 import { type Correlated, otherMethods, perRequest, problem } from "./problem.ts"
 
-export type HooksNeeds = ReceiveNeeds & { log: Log; hooksUrl: () => string; figures?: Figures }
+export type HooksNeeds = ReceiveNeeds &
+  LimitNeeds & { log: Log; hooksUrl: () => string; figures?: Figures; tracing?: Tracing | undefined }
 
 const BODY_BYTES = 1024 * 1024
 /** A vendor that is told to wait so long tries again before it gives up (Whop: after 10, 20 and 40 seconds). */
@@ -22,9 +25,9 @@ export function hooksApp(needs: HooksNeeds) {
   const app = new Hono<Correlated>()
   const find = hookFinder(needs)
   const trace = refusalTrace(needs)
-  const { log, clock, nonce, figures } = needs
-  // A stranger who knocks with bad signatures must not use up what the tenant may ask: no limits are told of it.
-  app.use(perRequest({ log, clock, nonce, ...(figures ? { figures } : {}) }))
+  const { log, clock, nonce, figures, tracing } = needs
+  // A stranger who knocks with bad signatures must not use up what the tenant may ask: what it erred is not noted.
+  app.use(perRequest({ log, clock, nonce, tracing, ...(figures ? { figures } : {}) }))
   app.onError((error, c) => problem(c, error, needs.log))
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
@@ -32,6 +35,7 @@ export function hooksApp(needs: HooksNeeds) {
     const hook = await find(c.req.param("source"))
     c.set("tenant", hook.tenant)
     c.set("key", hook.source)
+    await knockAt(c, needs, hook.tenant, hook.source)
     if (hook.paused) throw wait("this source is paused")
     if (hook.secrets.length === 0) throw wait("this source has no secret yet")
     const received = await receive(needs, hook, await deliveryOf(c.req.raw, hook.source))
@@ -43,8 +47,8 @@ export function hooksApp(needs: HooksNeeds) {
     if (received.outcome === "refused") {
       const { code, message } = received.refusal
       // Refused it is, whether or not that can be written down.
-      await trace(hook.tenant, hook.source, code).catch((error: Error) =>
-        log("error", { tenant: hook.tenant, source: hook.source, code: error.name, stack: error.stack }),
+      await trace(hook.tenant, hook.source, code).catch((error: unknown) =>
+        log("error", { tenant: hook.tenant, source: hook.source, ...failure(error) }),
       )
       throw new Fault("unauthorized", message)
     }

@@ -31,12 +31,23 @@ export async function within(
   const { tenant } = counted
   const plan = await needs.planOf(tenant)
   const ip = addressOf(c, needs.addressHeader)
-  const verdict = await needs.limiter.check({ ...counted, plan, ip, route: c.req.routePath })
+  settle(c, needs, plan, await needs.limiter.check({ ...counted, plan, ip, route: c.req.routePath }))
+  return (spends) => needs.limiter.giveBack({ tenant, plan, spends })
+}
+
+/** The same at a source's door, which knows no key. */
+export async function knockAt(c: Context<Correlated>, needs: LimitNeeds, tenant: TenantId, source: string) {
+  const plan = await needs.planOf(tenant)
+  const ip = addressOf(c, needs.addressHeader)
+  settle(c, needs, plan, await needs.limiter.knock({ tenant, source, ip, plan }))
+}
+
+function settle(c: Context<Correlated>, needs: LimitNeeds, plan: PlanName, verdict: Verdict) {
   const seconds = Math.max(1, Math.ceil(verdict.resetMs / SECOND))
   c.header("RateLimit-Limit", String(verdict.limit))
   c.header("RateLimit-Remaining", String(verdict.remaining))
   c.header("RateLimit-Reset", String(seconds))
-  if (verdict.allowed) return (spends) => needs.limiter.giveBack({ tenant, plan, spends })
+  if (verdict.allowed) return
   needs.figures?.count("octant_refusals_total", { reason: verdict.reason, plan })
   c.set("outcome", `refused by ${verdict.reason}`)
   throw refusal(verdict, plan, seconds)

@@ -4,7 +4,8 @@ import type { Limiter } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
-import type { Log } from "#core/log.ts"
+import { failure, type Log } from "#core/log.ts"
+import { type Tracing, unitOf } from "#core/unit.ts"
 import { fieldPath } from "#events/message.ts"
 import type { TenantId } from "#store/keys.ts"
 
@@ -16,10 +17,7 @@ export function problem(c: Context, error: unknown, log: Log) {
   const fault = error instanceof Fault ? error : faultOf(error)
   const correlationId = c.get("correlationId") as string | undefined
   const inside = error instanceof Fault ? error.cause : error
-  if (inside !== undefined) {
-    const { name, stack } = inside instanceof Error ? inside : { name: "unknown", stack: undefined }
-    log("error", { correlationId, code: name, stack })
-  }
+  if (inside !== undefined) log("error", { correlationId, ...failure(inside) })
   if (fault.status === 401) c.header("WWW-Authenticate", 'Bearer realm="octant"')
   if (fault.retryAfter !== undefined) c.header("Retry-After", String(Math.ceil(fault.retryAfter)))
   return c.json(
@@ -59,47 +57,61 @@ export function otherMethods(app: Hono<Correlated>) {
   }
 }
 
-/** Gives each request its id, its security headers and its one log line. */
-export function perRequest({
-  log,
-  clock,
-  nonce,
-  figures,
-  limiter,
-}: {
+type RequestNeeds = {
   log: Log
   clock: Clock
   nonce: () => string
   figures?: Figures
   limiter?: Pick<Limiter, "note">
-}): MiddlewareHandler<Correlated & Env> {
-  return async (c, next) => {
-    const started = clock()
-    const given = c.req.header("x-correlation-id")
-    const correlationId = given !== undefined && /^[\w-]{1,64}$/.test(given) ? given : nonce()
-    c.set("correlationId", correlationId)
-    // Before there is an answer: to change one that is finished means to build it again.
-    c.header("X-Correlation-Id", correlationId)
-    c.header("X-Content-Type-Options", "nosniff")
-    c.header("Cache-Control", "no-store")
-    await next()
-    const [route, { status }, ms, tenant] = [c.req.routePath, c.res, clock() - started, c.get("tenant")]
-    figures?.count("octant_requests_total", { route, status })
-    figures?.took("octant_request_seconds", { route, status }, ms)
-    if (status >= 500) figures?.count("octant_errors_total", { route })
-    if (tenant !== undefined) limiter?.note(tenant as TenantId, status)
-    log("request", {
-      correlationId,
-      method: c.req.method,
-      route,
-      status,
-      tenant,
-      key: c.get("key"),
-      outcome: c.get("outcome"),
-      ms,
+  tracing?: Tracing | undefined
+}
+
+/** Gives each request its id, its span, its security headers and its one log line. */
+export function perRequest(needs: RequestNeeds): MiddlewareHandler<Correlated & Env> {
+  const { log, clock, figures, limiter } = needs
+  return (c, next) => {
+    const { method } = c.req
+    const origin = { correlationId: c.req.header("x-correlation-id"), traceparent: c.req.header("traceparent") }
+    return unitOf(needs, { name: method, kind: "server", origin }, async (unit) => {
+      const started = clock()
+      const { correlationId, traceId } = unit
+      c.set("correlationId", correlationId)
+      // Before there is an answer: to change one that is finished means to build it again.
+      c.header("X-Correlation-Id", correlationId)
+      c.header("X-Content-Type-Options", "nosniff")
+      c.header("Cache-Control", "no-store")
+      await next()
+      const [route, { status }, ms] = [c.req.routePath, c.res, clock() - started]
+      const [tenant, outcome = outcomeOf(status)] = [c.get("tenant"), c.get("outcome")]
+      figures?.count("octant_requests_total", { route, status })
+      figures?.took("octant_request_seconds", { route, status }, ms)
+      if (status >= 500) figures?.count("octant_errors_total", { route })
+      if (tenant !== undefined) limiter?.note(tenant as TenantId, status)
+      unit.name = `${method} ${route}`
+      unit.failed = status >= 500
+      unit.about["http.request.method"] = method
+      unit.about["http.route"] = route
+      unit.about["http.response.status_code"] = status
+      unit.about["octant.outcome"] = outcome
+      if (tenant !== undefined) unit.about["octant.tenant"] = tenant
+      log("request", {
+        correlationId,
+        traceId,
+        method,
+        route,
+        status,
+        tenant,
+        key: c.get("key"),
+        outcome,
+        ms,
+        readUnits: unit.read,
+        writeUnits: unit.write,
+      })
     })
   }
 }
+
+const outcomeOf = (status: number) => (status < 400 ? "answered" : status < 500 ? "refused" : "failed")
 
 /** A value that a schema accepts, or `Fault("invalid_request")` with the first offending field. */
 export function parsed<T>(

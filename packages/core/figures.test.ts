@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { exposition } from "./exposition.ts"
 import { newFigures } from "./figures.ts"
 
 test("figures are told in Prometheus' text format, names together and with their meaning", () => {
@@ -8,7 +9,7 @@ test("figures are told in Prometheus' text format, names together and with their
   figures.gauge("octant_dead_letters", { queue: "append" }, 7)
   figures.gauge("octant_dead_letters", { queue: "append" }, 3)
   for (const ms of [4, 40, 400, 4000, 400_000]) figures.took("octant_request_seconds", { route: 'a"b\\c\n' }, ms)
-  expect(figures.text()).toBe(`# HELP octant_requests_total Requests, by route and status.
+  expect(exposition(figures)).toBe(`# HELP octant_requests_total Requests, by route and status.
 # TYPE octant_requests_total counter
 octant_requests_total{route="/v1/query",status="200"} 3
 # HELP octant_request_seconds Time from a request to its answer, by route and status.
@@ -38,6 +39,6 @@ test("a label that has no end does not fill the memory", () => {
   const figures = newFigures()
   for (let i = 0; i < 20_000; i++) figures.count("octant_requests_total", { route: `/${i}` })
   figures.count("octant_requests_total", { route: "/1" })
-  expect(figures.text().split("\n").length).toBeLessThan(5010)
-  expect(figures.text()).toContain('{route="/1"} 2')
+  expect(exposition(figures).split("\n").length).toBeLessThan(5010)
+  expect(exposition(figures)).toContain('{route="/1"} 2')
 })

@@ -2,8 +2,9 @@ import { join } from "node:path"
 import { apiApp } from "#api/api.ts"
 import { collectApp, collectPaths } from "#api/collect.ts"
 import { hooksApp } from "#api/hooks.ts"
-import type { Clock } from "#core/clock.ts"
-import { type Log, silent } from "#core/log.ts"
+import { type Clock, SECOND } from "#core/clock.ts"
+import { failure, type Log, silent } from "#core/log.ts"
+import type { Tracing } from "#core/unit.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { awsClient } from "#platform/aws.ts"
 import { cacheOf } from "#platform/cache.ts"
@@ -43,6 +44,10 @@ export type StackOptions = {
   /** For what is asked of others: vendors' certificates and lists. */
   fetch?: typeof fetch
   clock?: Clock
+  /** Where traces go, as OpenTelemetry's own variables say it; and who hears of each span here. */
+  traces?: { OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined; OTEL_TRACES_SAMPLER_ARG?: string | undefined }
+  tell?: Tracing["tell"]
+  foldEvery?: () => number
 }
 export type Stack = {
   url: string
@@ -85,6 +90,7 @@ async function started(
     OCTANT_FOLD_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.fold.deadLetter),
     OCTANT_OPERATOR_TOKEN: operatorToken(dir),
     ...options.redis,
+    ...options.traces,
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
@@ -97,10 +103,13 @@ async function started(
     ...(options.meter ? { meter: options.meter } : {}),
     ...(options.clock ? { clock: options.clock } : {}),
     ...(options.fetch ? { fetch: options.fetch } : {}),
+    ...(options.tell ? { tell: options.tell } : {}),
+    ...(options.foldEvery ? { foldEvery: options.foldEvery } : {}),
     vault: localVault(dir),
     hooksUrl: () => options.hooksUrl ?? url,
     loopback: true,
   })
+  stops.push(() => runtime.told.spans(SECOND))
   await createTable(runtime.call, TABLE)
 
   let stopping = false
@@ -116,7 +125,7 @@ async function started(
     { name: "check", everyMs: schedules.check.everyMs, run: checkWorker(runtime) },
   ]
   const scheduler = schedule(jobs, systemTimers, (name, error) =>
-    log("schedule.failed", { route: name, code: (error as Error).name }),
+    log("schedule.failed", { route: name, ...failure(error) }),
   )
   stops.push(scheduler.stop, async () => ending.abort())
 
@@ -168,8 +177,7 @@ function work(runtime: Runtime, queues: Queues, isStopping: () => boolean) {
       windowMs: Math.min(queueFacts[name].windowMs, WINDOW_MS),
       concurrency: 2,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
-      onError: (error) =>
-        runtime.log("queue.failed", { queue: name, code: (error as Error).name, stack: (error as Error).stack }),
+      onError: (error) => runtime.log("queue.failed", { queue: name, ...failure(error) }),
     }),
   )
 }

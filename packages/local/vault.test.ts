@@ -8,7 +8,9 @@ import { fakeClock, HOUR } from "#core/clock.ts"
 import { systemRandom } from "#core/random.ts"
 import { decrypt, encrypt, KEY_BYTES } from "#core/seal.ts"
 import { awsClient } from "#platform/aws.ts"
-import { kmsVault, noVault } from "#platform/vault.ts"
+import { readConfig } from "#platform/config.ts"
+import { runtimeOf } from "#platform/runtime.ts"
+import { kmsVault } from "#platform/vault.ts"
 import type { TenantId } from "#store/keys.ts"
 import { openText, sealText } from "#store/vault.ts"
 import { localVault, vaultKeyFile } from "./vault.ts"
@@ -192,5 +194,16 @@ describe("a key file", () => {
 })
 
 test("where no key is configured nothing is sealed, and the error says what is missing", async () => {
-  await expect(noVault("OCTANT_KMS_KEY_ID is needed").seal(acme, Buffer.alloc(1))).rejects.toThrow("OCTANT_KMS_KEY_ID")
+  const { vault } = runtimeOf(
+    readConfig({
+      OCTANT_TABLE: "octant",
+      OCTANT_APPEND_QUEUE_URL: "http://127.0.0.1/append",
+      OCTANT_FOLD_QUEUE_URL: "http://127.0.0.1/fold",
+      AWS_REGION: "eu-central-1",
+      AWS_ACCESS_KEY_ID: "AKID",
+      AWS_SECRET_ACCESS_KEY: "secret",
+    }),
+  )
+  await expect(vault.seal(acme, Buffer.alloc(1))).rejects.toThrow("OCTANT_KMS_KEY_ID is needed")
+  await expect(vault.open(acme, Buffer.alloc(1))).rejects.toThrow("OCTANT_KMS_KEY_ID is needed")
 })

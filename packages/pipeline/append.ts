@@ -1,5 +1,6 @@
 import type { Clock } from "#core/clock.ts"
-import type { Log } from "#core/log.ts"
+import { failure, type Log } from "#core/log.ts"
+import { type Origin, type Tracing, unitOf } from "#core/unit.ts"
 import type { Batch } from "#events/event.ts"
 import { append, type BatchText } from "#store/journal.ts"
 import { keys, type TenantId } from "#store/keys.ts"
@@ -12,49 +13,95 @@ type Needs = {
   nonce: () => string
   log: Log
   requestFold: (tenant: TenantId, step: string) => Promise<void>
+  tracing?: Tracing | undefined
+  /** A fold is asked for whenever the journal has grown by so many events. */
+  foldEvery?: (() => number) | undefined
 }
 
 /** Raw bytes of an entry: it fits into an item of 400 KB even if nothing in it can be compressed. */
 const ENTRY_BYTES = 390 * 1024
 const ENTRY_EVENTS = 5000
-/** A fold is asked for whenever the journal has grown by this many events. */
 export const FOLD_EVERY = 20_000
+/** Of those whose messages share an entry, a log line names so many. */
+const MOST_JOINED = 20
 
 /**
  * Appends what messages carry, the batches of one tenant merged into as few entries as hold them. Gives for each
- * message whether it is done: one that cannot be read fails alone.
+ * message whether it is done: one that cannot be read fails alone. `origins` says for each what it came from.
  */
-export async function appendMessages(needs: Needs, messages: readonly string[]): Promise<("done" | "failed")[]> {
+export async function appendMessages(
+  needs: Needs,
+  messages: readonly string[],
+  origins: readonly Origin[] = [],
+): Promise<("done" | "failed")[]> {
   const outcomes = messages.map((): "done" | "failed" => "failed")
   const tenants = new Map<TenantId, Carried[]>()
   for (const [index, message] of messages.entries()) {
     try {
       const { tenant, ...carried } = fromMessage(message)
-      tenants.set(tenant, [...(tenants.get(tenant) ?? []), { index, ...carried, events: eventsIn(carried.batches) }])
+      const one = { index, ...carried, events: eventsIn(carried.batches), origin: origins[index] ?? {} }
+      tenants.set(tenant, [...(tenants.get(tenant) ?? []), one])
     } catch (error) {
       // Stays "failed": the queue gives it back, and in the end to the dead letters.
-      needs.log("append.unreadable", { code: (error as Error).name, bytes: message.length })
+      const { correlationId } = origins[index] ?? {}
+      const { code } = failure(error)
+      needs.log("append.unreadable", { correlationId, route: "append", outcome: "failed", code, bytes: message.length })
     }
   }
   const appendTenant = async ([tenant, carried]: [TenantId, Carried[]]) => {
     for (const group of groupsOf(carried)) {
-      try {
-        if (!(await needs.table.get(keys.settings(tenant)))) throw new Error("there is no such tenant")
-        const { events } = await append(needs, tenant, group)
+      await appendGroup(needs, tenant, group, () => {
         for (const { index } of group) outcomes[index] = "done"
-        const before = events - group.reduce((sum, one) => sum + one.events, 0)
-        const step = Math.floor(events / FOLD_EVERY)
-        if (step > Math.floor(before / FOLD_EVERY)) await needs.requestFold(tenant, String(step))
-      } catch (error) {
-        needs.log("append.failed", { tenant, code: (error as Error).name, count: group.length })
-      }
+      })
     }
   }
   await Promise.all([...tenants].map(appendTenant))
   return outcomes
 }
 
-type Carried = BatchText & { index: number; events: number }
+/** One entry: a unit of work of its own, below the first of those that it came from. */
+function appendGroup(needs: Needs, tenant: TenantId, group: readonly Carried[], onDone: () => void) {
+  const [first, ...others] = originsOf(group)
+  const wish = { name: "process append", kind: "consumer", origin: first ?? {}, joined: others } as const
+  return unitOf(needs, wish, async (unit) => {
+    const started = needs.clock()
+    const events = group.reduce((sum, one) => sum + one.events, 0)
+    unit.about["octant.tenant"] = tenant
+    unit.about["octant.events"] = events
+    const tell = (name: string, more: object) =>
+      needs.log(name, {
+        correlationId: unit.correlationId,
+        joined: others.length === 0 ? undefined : others.slice(0, MOST_JOINED).map((one) => one.correlationId),
+        tenant,
+        route: "append",
+        count: group.length,
+        events,
+        ms: needs.clock() - started,
+        readUnits: unit.read,
+        writeUnits: unit.write,
+        ...more,
+      })
+    try {
+      if (!(await needs.table.get(keys.settings(tenant)))) throw new Error("there is no such tenant")
+      const { position, events: all } = await append(needs, tenant, group)
+      onDone()
+      const every = needs.foldEvery?.() ?? FOLD_EVERY
+      const step = Math.floor(all / every)
+      if (step > Math.floor((all - events) / every)) await needs.requestFold(tenant, String(step))
+      tell("append", { outcome: "appended", position })
+    } catch (error) {
+      unit.failed = true
+      tell("append.failed", { outcome: "failed", ...failure(error) })
+    }
+  })
+}
+
+/** From whom messages came: each once. */
+const originsOf = (group: readonly Carried[]): Origin[] => [
+  ...new Map(group.map(({ origin }) => [origin.correlationId, origin])).values(),
+]
+
+type Carried = BatchText & { index: number; events: number; origin: Origin }
 const eventsIn = (batches: readonly Batch[]) => batches.reduce((sum, batch) => sum + batch.events.length, 0)
 
 /** Cuts what came together so that each group fits into an entry. */

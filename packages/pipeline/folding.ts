@@ -1,4 +1,5 @@
 import type { Clock } from "#core/clock.ts"
+import { traced } from "#core/unit.ts"
 import {
   addBlocks,
   type BlockKind,
@@ -39,22 +40,24 @@ export async function foldTenant(
     const snapshot = await unmoved(() => openSnapshot(needs, tenant, options.generation))
     if (!snapshot) return outcome
     if (snapshot.head.pending) {
-      await settle(needs, tenant, snapshot.head)
+      await traced("settle", "internal", () => settle(needs, tenant, snapshot.head))
       outcome = "folded"
       continue
     }
     const memory = memoryOf(snapshot)
-    const step = await tried(async () => {
-      const more = await takeIn(needs, tenant, snapshot, memory, options.to)
-      const items = memory.position === snapshot.position ? [] : await changesOf(tenant, snapshot, memory)
-      return { more, items }
-    })
+    const step = await traced("fold", "internal", () =>
+      tried(async () => {
+        const more = await takeIn(needs, tenant, snapshot, memory, options.to)
+        const items = memory.position === snapshot.position ? [] : await changesOf(tenant, snapshot, memory)
+        return { more, items }
+      }),
+    )
     if (step === "moved") continue
     if (memory.position === snapshot.position) return outcome
     const change = { to: memory.position, at: memory.at!, customerCount: memory.customerCount, items: step.items }
-    const committed = await commit(needs, tenant, snapshot.head, change)
+    const committed = await traced("commit", "internal", () => commit(needs, tenant, snapshot.head, change))
     if (!committed) return "outrun"
-    await settle(needs, tenant, committed, step.items)
+    await traced("settle", "internal", () => settle(needs, tenant, committed, step.items))
     outcome = "folded"
     options.onProgress?.(memory.position)
     if (!step.more) return outcome

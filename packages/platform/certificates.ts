@@ -11,13 +11,14 @@ const URLS_REMEMBERED = 100
  * Fetches vendors' signing certificates: by https only, following nothing, and each once an hour. What cannot be fetched
  * is our trouble and not the sender's: `Fault("unavailable")`, so that the delivery is sent again.
  */
-export function certificateFetcher({ fetch, clock }: { fetch: typeof globalThis.fetch; clock: Clock }): FetchText {
+export function certificateFetcher(needs: { fetch: typeof fetch; clock: Clock }): FetchText {
+  const { clock } = needs
   const remembered = new Map<string, { until: number; text: Promise<string> }>()
 
   const ask = async (url: string) => {
     if (new URL(url).protocol !== "https:") throw new Error("a certificate is fetched by https alone")
     try {
-      const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) })
+      const answer = await needs.fetch(url, { redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) })
       if (answer.status !== 200) throw new Error(`the answer was ${answer.status}`)
       return await textOf(answer)
     } catch (cause) {

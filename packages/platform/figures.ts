@@ -1,7 +1,10 @@
 import type { Clock } from "#core/clock.ts"
 import type { Figures } from "#core/figures.ts"
+import { consumed, traced } from "#core/unit.ts"
 import type { Meter } from "#store/table.ts"
 import type { AwsCall } from "./aws.ts"
+
+const systems = { dynamodb: "DynamoDB", sqs: "SQS", kms: "KMS" } as const
 
 /** Tells how long each call took, its retries included, and whether it came to a good end. */
 export const timed =
@@ -11,7 +14,7 @@ export const timed =
     const tell = (outcome: "ok" | "failed") =>
       figures.took("octant_store_seconds", { service, action, outcome }, clock() - started)
     try {
-      const answer = await call(service, action, body)
+      const answer = await traced(`${systems[service]} ${action}`, "client", () => call(service, action, body))
       tell("ok")
       return answer
     } catch (error) {
@@ -20,10 +23,11 @@ export const timed =
     }
   }
 
-/** Adds up what was consumed, by the part of the table and not by whose it is; `further` hears the same. */
+/** Adds up what was consumed, for the unit of work and by the part of the table; `further` hears the same. */
 export const metered =
   (figures: Figures, further?: Meter): Meter =>
   (action, pk, units) => {
+    consumed(units)
     const part = pk.split("#")[2] ?? "settings"
     if (units.read > 0) figures.count("octant_capacity_units_total", { action, kind: "read", part }, units.read)
     if (units.write > 0) figures.count("octant_capacity_units_total", { action, kind: "write", part }, units.write)

@@ -2,22 +2,30 @@ import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from "co
 import { type Clock, SECOND } from "#core/clock.ts"
 
 /** Why a call of something outside gave nothing. */
-export type OutsideReason = "timeout" | "broken" | "too_large" | "status" | "network"
+export type OutsideReason = "timeout" | "broken" | "too_large" | "status" | "network" | "gone"
 
 export class OutsideError extends Error {
   readonly reason: OutsideReason
   readonly status: number | undefined
   /** Seconds that the other side asks us to wait. */
   readonly retryAfter: number | undefined
-  constructor(reason: OutsideReason, message: string, more: { status?: number; retryAfter?: number } = {}) {
+  /** What was answered nevertheless. */
+  readonly answer: unknown
+  constructor(
+    reason: OutsideReason,
+    message: string,
+    more: { status?: number; retryAfter?: number; answer?: unknown } = {},
+  ) {
     super(message)
     this.name = "OutsideError"
     this.reason = reason
     this.status = more.status
     this.retryAfter = more.retryAfter
+    this.answer = more.answer
   }
   /** Whether a later attempt may fare better. A 4xx is our own fault and says nothing about the other side's health. */
   get passing() {
+    if (this.reason === "gone") return false
     return this.reason !== "too_large" && (this.reason !== "status" || this.status === 429 || this.status! >= 500)
   }
 }

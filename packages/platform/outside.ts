@@ -1,3 +1,6 @@
+import type { Figures } from "#core/figures.ts"
+import { failure, type Log } from "#core/log.ts"
+import { origin, traced } from "#core/unit.ts"
 import { type Guard, type GuardNeeds, type GuardOptions, guard, OutsideError, retryBudget } from "./guard.ts"
 
 export type OutsideAnswer = { status: number; headers: Headers; body: Uint8Array; text(): string; json(): unknown }
@@ -13,12 +16,15 @@ const repeatableMethods = new Set(["GET", "HEAD", "PUT", "DELETE"])
 const HOSTS_REMEMBERED = 1000
 const usual: OutsideOptions = { timeoutMs: 10_000, attempts: 3, bytes: 5 * 1024 * 1024 }
 
+type Needs = GuardNeeds & { fetch?: typeof fetch }
+
 /**
  * Calls of vendors' APIs: each attempt has its time, answers have a size, and each host its own circuit breaker and
  * budget of retries. Redirects are not followed: a secret in a header goes to the host it was meant for. Throws
  * `OutsideError` for whatever is not a 2xx or 3xx.
  */
-export function outsideFetch(needs: GuardNeeds, options: Partial<OutsideOptions> = {}): OutsideFetch {
+export function outsideFetch(needs: Needs, options: Partial<OutsideOptions> = {}): OutsideFetch {
+  const { fetch: beneath = fetch } = needs
   const { bytes, onChange, ...rest } = { ...usual, ...options }
   const guards = new Map<string, Guard>()
   const guardOf = (host: string) => {
@@ -32,18 +38,75 @@ export function outsideFetch(needs: GuardNeeds, options: Partial<OutsideOptions>
 
   return (url, { repeatable, ...init } = {}) => {
     const attempts = (repeatable ?? repeatableMethods.has(init.method ?? "GET")) ? (rest.attempts ?? 1) : 1
-    const work = async (signal: AbortSignal) => {
-      const response = await fetch(url, { redirect: "manual", ...init, signal })
-      if (response.status < 400) return answerOf(response, await bodyOf(response, bytes))
-      await response.body?.cancel()
-      const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN)
-      throw new OutsideError("status", `the answer was ${response.status}`, {
-        status: response.status,
+    const work = async (late: AbortSignal) => {
+      // Whoever has gone is not asked for again.
+      if (init.signal?.aborted) throw new OutsideError("gone", "nobody waits for the answer any more")
+      const signal = init.signal ? AbortSignal.any([init.signal, late]) : late
+      const response = await beneath(url, { redirect: "manual", ...init, signal })
+      const answer = answerOf(response, await bodyOf(response, bytes))
+      if (answer.status < 400) return answer
+      const retryAfter = Number(answer.headers.get("retry-after") ?? Number.NaN)
+      throw new OutsideError("status", `the answer was ${answer.status}`, {
+        status: answer.status,
+        answer,
         ...(Number.isFinite(retryAfter) ? { retryAfter } : {}),
       })
     }
     return guardOf(new URL(url).host).run(work, { attempts })
   }
+}
+
+type Told = { log: Log; figures: Figures }
+
+/**
+ * The same as a `fetch` for whoever asks others: an answer is an answer, whatever its status. Each call is timed, is
+ * part of the trace, and it is said once when a host is left alone and once when it is well again.
+ */
+export function guardedFetch(needs: Needs & Told, options: Partial<OutsideOptions> = {}): typeof fetch {
+  const { clock, log, figures } = needs
+  const open = new Set<string>()
+  const onChange = (host: string, state: "open" | "closed") => {
+    if (state === "open") open.add(host)
+    else open.delete(host)
+    figures.gauge("octant_outside_open", {}, open.size)
+    log(`outside.${state}`, { host })
+  }
+  const ask = outsideFetch(needs, { ...options, onChange })
+
+  return async (input, init = {}) => {
+    if (input instanceof Request) throw new TypeError("others are asked by a URL and its options")
+    const url = String(input)
+    const method = init.method ?? "GET"
+    const started = clock()
+    const tell = (outcome: string) => figures.took("octant_outside_seconds", { outcome }, clock() - started)
+    const work = async () => {
+      const { traceId, traceparent } = origin()
+      const headers = new Headers(init.headers)
+      if (traceId !== undefined && traceparent !== undefined) headers.set("traceparent", traceparent)
+      try {
+        const answer = await ask(url, { ...init, headers })
+        tell("ok")
+        return responseOf(answer)
+      } catch (error) {
+        tell(failure(error).code === "OutsideError" ? (error as OutsideError).reason : "failed")
+        if (error instanceof OutsideError && error.answer) return responseOf(error.answer as OutsideAnswer)
+        throw error
+      }
+    }
+    return traced(method, "client", work, { "server.address": new URL(url).host, "http.request.method": method })
+  }
+}
+
+const hasNoBody = (status: number) => [204, 205, 304].includes(status)
+
+const responseOf = ({ status, headers, body }: OutsideAnswer) =>
+  new Response(hasNoBody(status) ? null : Uint8Array.from(body), { status, headers: unpacked(headers) })
+
+/** The body has been unpacked. */
+function unpacked(headers: Headers) {
+  const left = new Headers(headers)
+  for (const name of ["content-encoding", "content-length", "transfer-encoding"]) left.delete(name)
+  return left
 }
 
 function answerOf({ status, headers }: Response, body: Uint8Array): OutsideAnswer {

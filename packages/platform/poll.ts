@@ -3,11 +3,13 @@ import { MINUTE } from "#core/clock.ts"
 import { inFlight } from "#core/parallel.ts"
 import { backpoll } from "#pipeline/backpoll.ts"
 import { newTails } from "#pipeline/reading.ts"
+import { scheduled } from "./run.ts"
 import type { Runtime } from "./runtime.ts"
 
-type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "enqueue" | "trackingPlan" | "vault" | "fetch"> & {
-  sleep: (ms: number, value?: undefined, options?: { signal?: AbortSignal }) => Promise<unknown>
-}
+type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "enqueue" | "trackingPlan" | "vault" | "fetch"> &
+  Partial<Pick<Runtime, "tracing">> & {
+    sleep: (ms: number, value?: undefined, options?: { signal?: AbortSignal }) => Promise<unknown>
+  }
 
 const SOURCES_AT_ONCE = 8
 /** A poll that has not caught up by then goes on at the next tick. */
@@ -20,21 +22,20 @@ export const pollWorker = (runtime: Needs, options: { stop?: AbortSignal } = {})
   // Whoever waits for a vendor's pace when everything ends is woken.
   const sleep = (ms: number) =>
     stop ? runtime.sleep(ms, undefined, { signal: stop }).catch(() => {}) : runtime.sleep(ms)
-  return async () => {
+  return scheduled(runtime, "poll", async (each) => {
     const until = runtime.clock() + POLL_MS
     const isOver = () => runtime.clock() >= until || stop?.aborted === true
-    const one = async (source: string) => {
-      try {
+    const sources = await listPolled(runtime)
+    await inFlight(sources, SOURCES_AT_ONCE, (source) =>
+      each({ source }, async () => {
         const claim = isOver() ? undefined : await claimPoll(runtime, source)
-        if (!claim) return
+        if (!claim) return undefined
         const { outcome, filled, fault } = await claim.settle(
           await backpoll({ ...runtime, sleep, tails, isOver }, claim.polled, claim.save),
         )
-        runtime.log("poll", { tenant: claim.polled.tenant, source, outcome, count: filled, code: fault?.code })
-      } catch (error) {
-        runtime.log("poll.failed", { source, code: (error as Error).name, stack: (error as Error).stack })
-      }
-    }
-    await inFlight(await listPolled(runtime), SOURCES_AT_ONCE, one)
-  }
+        return { tenant: claim.polled.tenant, outcome, count: filled, code: fault?.code }
+      }),
+    )
+    return sources.length
+  })
 }

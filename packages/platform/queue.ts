@@ -1,3 +1,4 @@
+import { origin, outside, traced } from "#core/unit.ts"
 import type { Enqueue } from "#pipeline/accept.ts"
 import type { AwsCall } from "./aws.ts"
 
@@ -6,7 +7,7 @@ const MOST_BYTES = 1_000_000
 /** Few, so that under load what comes meanwhile goes together: ten messages cost what one does. */
 const SENDS_IN_FLIGHT = 2
 
-type Waiting = { body: string; done: () => void; failed: (error: unknown) => void }
+type Waiting = { body: string; attributes: object; done: () => void; failed: (error: unknown) => void }
 
 /**
  * Sends messages, ten to a request: those that come while others are on their way share the next request. Each caller
@@ -32,7 +33,7 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
   }
 
   const send = async (messages: Waiting[]) => {
-    const Entries = messages.map(({ body }, i) => ({ Id: String(i), MessageBody: body }))
+    const Entries = messages.map(({ body, attributes }, i) => ({ Id: String(i), MessageBody: body, ...attributes }))
     try {
       const answer = await call("sqs", "SendMessageBatch", { QueueUrl: queueUrl, Entries })
       const refused = new Map(
@@ -53,19 +54,46 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
     sending--
   }
 
-  return async (messages) => {
-    const stored = messages.map((body) => new Promise<void>((done, failed) => waiting.push({ body, done, failed })))
-    while (sending < SENDS_IN_FLIGHT && waiting.length > 0) void work()
-    await Promise.all(stored)
-  }
+  return (messages) =>
+    traced(
+      "send append",
+      "producer",
+      async () => {
+        const attributes = originAttributes()
+        const stored = messages.map(
+          (body) => new Promise<void>((done, failed) => waiting.push({ body, attributes, done, failed })),
+        )
+        while (sending < SENDS_IN_FLIGHT && waiting.length > 0) outside(() => void work())
+        await Promise.all(stored)
+      },
+      { ...SQS, "messaging.batch.message_count": messages.length },
+    )
+}
+
+const SQS = { "messaging.system": "aws_sqs" }
+
+/** Which unit of work a message came from. It stands beside the message: what is kept does not depend on it. */
+function originAttributes(): object {
+  const { correlationId, traceparent } = origin()
+  const said = Object.entries({ correlationId, traceparent }).filter(([, value]) => value !== undefined)
+  if (said.length === 0) return {}
+  const text = (StringValue: string | undefined) => ({ DataType: "String", StringValue })
+  return { MessageAttributes: Object.fromEntries(said.map(([name, value]) => [name, text(value)])) }
 }
 
 /** Asks for a fold of a tenant: one at a time for each, and once for each step that its journal has grown by. */
-export const foldRequester = (call: AwsCall, queueUrl: string) => async (tenant: string, step: string) => {
-  await call("sqs", "SendMessage", {
-    QueueUrl: queueUrl,
-    MessageBody: JSON.stringify({ version: 1, tenant }),
-    MessageGroupId: tenant,
-    MessageDeduplicationId: `${tenant}-${step}`,
-  })
-}
+export const foldRequester = (call: AwsCall, queueUrl: string) => (tenant: string, step: string) =>
+  traced(
+    "send fold",
+    "producer",
+    async () => {
+      await call("sqs", "SendMessage", {
+        QueueUrl: queueUrl,
+        MessageBody: JSON.stringify({ version: 1, tenant }),
+        MessageGroupId: tenant,
+        MessageDeduplicationId: `${tenant}-${step}`,
+        ...originAttributes(),
+      })
+    },
+    { ...SQS, "octant.tenant": tenant },
+  )

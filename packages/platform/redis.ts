@@ -1,7 +1,7 @@
 import { type Windows, windowsInProcess, windowsWithin } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Figures } from "#core/figures.ts"
-import type { Log } from "#core/log.ts"
+import { failure, type Log } from "#core/log.ts"
 import type { Config } from "./config.ts"
 import type { GuardNeeds } from "./guard.ts"
 import type { Shared } from "./upstash.ts"
@@ -40,7 +40,7 @@ export function windowsFor({ clock, log, figures, redis }: Needs): Windows {
   const shared: Windows = (windows) => {
     const there = redis.loaded()
     if (there) return there.windows(windows)
-    redis.load().catch((error: Error) => log("redis.failed", { code: error.name, stack: error.stack }))
+    redis.load().catch((error: unknown) => log("redis.failed", failure(error)))
     return own(windows)
   }
   return windowsWithin(shared, own, (away) => {

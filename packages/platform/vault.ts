@@ -81,12 +81,6 @@ export function keyVault({ random }: { random: Random }, key: Uint8Array): Vault
   }
 }
 
-/** Where no key is configured: nothing that needs one works, and everything else does. */
-export const noVault = (why: string): Vault => {
-  const refuse = () => Promise.reject(new Error(why))
-  return { seal: refuse, open: refuse }
-}
-
 const bytesOf = (value: unknown) => Buffer.from(String(value), "base64")
 
 function keyOf(plaintext: unknown) {

@@ -2,20 +2,28 @@ import "#core/words.ts"
 import * as z from "zod/mini"
 import { listTenants } from "#access/tenant.ts"
 import { MINUTE } from "#core/clock.ts"
+import { failure } from "#core/log.ts"
+import { isCorrelationId, type Origin, unitOf } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { foldTenant } from "#pipeline/folding.ts"
+import { lagOf, tellLag } from "#pipeline/lag.ts"
 import { check } from "#pipeline/quality/check.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { dropOldViews } from "#pipeline/replay.ts"
 import { journalHead } from "#store/journal.ts"
 import { TenantId } from "#store/keys.ts"
 import { readHead } from "#store/views.ts"
+import { scheduled } from "./run.ts"
 import type { Runtime } from "./runtime.ts"
 
 /** What Lambda hands over from a queue, as far as we read it. */
-export type QueueEvent = {
-  Records: { messageId: string; body: string; attributes?: Record<string, string> }[]
+export type QueueEvent = { Records: QueueRecord[] }
+type QueueRecord = {
+  messageId: string
+  body: string
+  attributes?: Record<string, string>
+  messageAttributes?: Record<string, { stringValue?: string }>
 }
 export type QueueAnswer = { batchItemFailures: { itemIdentifier: string }[] }
 
@@ -24,6 +32,12 @@ const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => (
   batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
 })
 
+/** Whoever can write to a queue could write anything beside a message: it is taken for what it is, or not at all. */
+function originOf({ messageAttributes: said }: QueueRecord): Origin {
+  const id = said?.correlationId?.stringValue
+  return { correlationId: isCorrelationId(id) ? id : undefined, traceparent: said?.traceparent?.stringValue }
+}
+
 /** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */
 function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
   for (const { attributes } of event.Records) {
@@ -31,7 +45,7 @@ function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) 
     if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
   }
 }
-type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures">>
+type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures" | "tracing" | "foldEvery">>
 
 /** Appends what was accepted to the journals. */
 export const appendWorker =
@@ -41,6 +55,7 @@ export const appendWorker =
     const outcomes = await appendMessages(
       runtime,
       event.Records.map(({ body }) => body),
+      event.Records.map(originOf),
     )
     return answerOf(
       event,
@@ -59,53 +74,73 @@ export const foldWorker =
   async (event: QueueEvent) => {
     tellWaits(runtime, "fold", event)
     const done: boolean[] = []
-    for (const { body } of event.Records) {
-      try {
-        const { tenant } = FoldRequest.parse(JSON.parse(body))
-        const started = runtime.clock()
-        const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
-        const outcome = await foldTenant(runtime, tenant, { goOn })
-        runtime.log("fold", { tenant, outcome, ms: runtime.clock() - started })
-        done.push(outcome !== "interrupted")
-      } catch (error) {
-        runtime.log("fold.failed", { code: (error as Error).name, stack: (error as Error).stack })
-        done.push(false)
-      }
-    }
+    for (const record of event.Records) done.push(await foldOne(runtime, record, isStopping))
     return answerOf(event, done)
   }
 
-/** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
-export const closeWorker = (runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold">) => async () => {
-  for (const tenant of await listTenants(runtime)) {
-    await dropOldViews(runtime, tenant)
-    const [head, journal] = await Promise.all([readHead(runtime, tenant), journalHead(runtime, tenant)])
-    if (!head || journal.position <= head.position) continue
-    const zone = zoneOf(head.zone)
-    const today = zone.place(runtime.clock()).day
-    const foldedOn = head.at === undefined ? "" : zone.place(Date.parse(head.at)).day
-    if (foldedOn < today || head.pending) await runtime.requestFold(tenant, `close-${today}-${head.version}`)
-  }
+function foldOne(runtime: Parameters<typeof foldWorker>[0], record: QueueRecord, isStopping: () => boolean) {
+  const wish = { name: "process fold", kind: "consumer", origin: originOf(record) } as const
+  return unitOf(runtime, wish, async (unit) => {
+    const started = runtime.clock()
+    let tenant: TenantId | undefined
+    const tell = (name: string, more: { outcome: string }) => {
+      Object.assign(unit.about, { "octant.outcome": more.outcome, ...(tenant ? { "octant.tenant": tenant } : {}) })
+      const [ms, { correlationId, read: readUnits, write: writeUnits }] = [runtime.clock() - started, unit]
+      runtime.log(name, { correlationId, tenant, route: "fold", ms, readUnits, writeUnits, ...more })
+    }
+    try {
+      tenant = FoldRequest.parse(JSON.parse(record.body)).tenant
+      const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
+      const outcome = await foldTenant(runtime, tenant, { goOn })
+      tell("fold", { outcome })
+      return outcome !== "interrupted"
+    } catch (error) {
+      unit.failed = true
+      tell("fold.failed", { outcome: "failed", ...failure(error) })
+      return false
+    }
+  })
 }
+
+/** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
+export const closeWorker = (
+  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold"> &
+    Partial<Pick<Runtime, "tracing" | "figures">>,
+) =>
+  scheduled(runtime, "close", async () => {
+    const tenants = await listTenants(runtime)
+    const lags: number[] = []
+    for (const tenant of tenants) {
+      await dropOldViews(runtime, tenant)
+      const [head, journal] = await Promise.all([readHead(runtime, tenant), journalHead(runtime, tenant)])
+      lags.push(lagOf(head, journal))
+      if (!head || journal.position <= head.position) continue
+      const zone = zoneOf(head.zone)
+      const today = zone.place(runtime.clock()).day
+      const foldedOn = head.at === undefined ? "" : zone.place(Date.parse(head.at)).day
+      if (foldedOn < today || head.pending) await runtime.requestFold(tenant, `close-${today}-${head.version}`)
+    }
+    if (runtime.figures) tellLag(runtime.figures, lags)
+    return tenants.length
+  })
 
 /** Checks the data of every tenant; one that cannot be checked does not keep the others from it. */
 export const checkWorker = (
-  runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold" | "trackingPlan">,
+  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "trackingPlan"> &
+    Partial<Pick<Runtime, "tracing">>,
   tails = newTails(),
 ) => {
   const needs = { ...runtime, tails }
-  return async () => {
-    for (const tenant of await listTenants(runtime)) {
-      const started = runtime.clock()
-      try {
+  return scheduled(runtime, "check", async (each) => {
+    const tenants = await listTenants(runtime)
+    for (const tenant of tenants) {
+      await each({ tenant }, async () => {
         const { outcome, opened, closed, failing } = await check(needs, tenant)
-        const ms = runtime.clock() - started
-        runtime.log("check", { tenant, outcome, count: failing, ms })
         for (const { source, part } of opened) runtime.log("alert.opened", { tenant, source, outcome: part })
         if (closed.length > 0) runtime.log("alert.closed", { tenant, count: closed.length })
-      } catch (error) {
-        runtime.log("check.failed", { tenant, code: (error as Error).name, stack: (error as Error).stack })
-      }
+        return { outcome, count: failing }
+      })
     }
-  }
+    return tenants.length
+  })
 }

@@ -1,5 +1,6 @@
 import { type Clock, instant, SECOND } from "#core/clock.ts"
 import { packText, unpackText } from "#core/pack.ts"
+import { traced } from "#core/unit.ts"
 import type { Batch, Event } from "#events/event.ts"
 import { keys, padded, type TenantId } from "./keys.ts"
 import type { Item, Table } from "./table.ts"
@@ -23,12 +24,17 @@ type AppendNeeds = Needs & { nonce: () => string }
 const HOLE_PATIENCE_MS = 5 * SECOND
 const FILL_ATTEMPTS = 100
 
+type Appended = { position: number; events: number }
+
 /** Appends one entry; its position, and how many events the journal has taken in all. */
-export async function append(
+export const append = (needs: AppendNeeds, tenant: TenantId, carried: readonly BatchText[]): Promise<Appended> =>
+  traced("journal write", "internal", () => write(needs, tenant, carried))
+
+async function write(
   { table, clock, nonce }: AppendNeeds,
   tenant: TenantId,
   carried: readonly BatchText[],
-): Promise<{ position: number; events: number }> {
+): Promise<Appended> {
   const batches = carried.flatMap((one) => one.batches)
   const events = batches.reduce((sum, batch) => sum + batch.events.length, 0)
   const body = packText(carried.map(({ text }) => text).join("\n"))

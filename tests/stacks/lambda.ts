@@ -11,6 +11,7 @@ export const given = {
   AWS_ACCESS_KEY_ID: "ASIA",
   AWS_SECRET_ACCESS_KEY: "secret",
   AWS_SESSION_TOKEN: "token",
+  AWS_LAMBDA_FUNCTION_NAME: "octant",
   TZ: ":UTC",
 }
 

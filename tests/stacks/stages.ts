@@ -9,6 +9,8 @@ export const stages = [
       OCTANT_REDIS_URL: "https://tidy-crab.upstash.io",
       OCTANT_SENDER_DOMAIN: "mail.octant.example",
       OCTANT_ALARM_EMAIL: "operators@octant.example",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "https://traces.octant.example",
+      OTEL_TRACES_SAMPLER_ARG: "0.05",
       SST_SECRET_OperatorToken: "a token of the operator's",
       SST_SECRET_RedisToken: "a token of Upstash's",
     },

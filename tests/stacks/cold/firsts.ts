@@ -84,7 +84,10 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
       event: {},
       answered: (_, asked, logged) => asked.includes("PutItem") && logged.includes('"outcome":"checked"'),
     },
-    poll: { event: {}, answered: (_, asked, logged) => asked.join() === "Query" && logged === "" },
+    poll: {
+      event: {},
+      answered: (_, asked, logged) => asked.join() === "Query" && logged.includes('"outcome":"done","count":0'),
+    },
   }
   return { items, firsts }
 

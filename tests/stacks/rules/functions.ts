@@ -10,9 +10,10 @@ const MOST_RESERVED = 900
 const SECRET = /secret|token|password|credential|private|api_?key|^SST_KEY/i
 
 const factsOf = (name: string) => (name in facts ? factsByName(name as FunctionName) : undefined)
-/** On a stage where there is no Redis, nothing is said of it. */
-const OPTIONAL = ["OCTANT_REDIS_URL", "OCTANT_REDIS_TOKEN"]
-const ofAll = ["OCTANT_TABLE", "OCTANT_APPEND_QUEUE_URL", "OCTANT_FOLD_QUEUE_URL"]
+/** On a stage where there is no Redis or no collector of traces, nothing is said of it. */
+const traces = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"]
+const OPTIONAL = ["OCTANT_REDIS_URL", "OCTANT_REDIS_TOKEN", ...traces]
+const ofAll = ["OCTANT_TABLE", "OCTANT_APPEND_QUEUE_URL", "OCTANT_FOLD_QUEUE_URL", ...traces]
 
 export const functions: Rules = {
   "the functions are those of the topology": ({ functions }) => {

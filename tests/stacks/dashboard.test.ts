@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import * as z from "zod/mini"
+import { modelOf } from "./model.ts"
+import { stages } from "./stages.ts"
+import { root, synth } from "./synth.ts"
+
+const Target = z.object({ namespace: z.optional(z.string()), metricName: z.optional(z.string()) })
+const Dashboard = z.object({ panels: z.array(z.object({ targets: z.optional(z.array(Target)) })) })
+/** What the functions tell by themselves; `tests/metrics.test.ts` holds it. */
+const OURS = "octant"
+
+test("the dashboard shows what every alarm watches, and of AWS nothing else", async () => {
+  const production = stages.find(({ stage }) => stage === "production")!
+  const { alarms } = modelOf(await synth(production))
+  const watched = alarms.map(({ namespace, metricName }) => `${namespace} ${metricName}`)
+  const { panels } = Dashboard.parse(JSON.parse(readFileSync(join(root, "docs/grafana.json"), "utf8")))
+  const shown = panels
+    .flatMap(({ targets = [] }) => targets)
+    .filter(({ namespace }) => namespace !== undefined && namespace !== OURS)
+    .map(({ namespace, metricName }) => `${namespace!.replace("$stage", production.stage)} ${metricName}`)
+  expect(alarms.length).toBeGreaterThan(40)
+  expect([...new Set(shown)].sort()).toEqual([...new Set(watched)].sort())
+})
