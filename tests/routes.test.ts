@@ -3,6 +3,7 @@ import { createKey, type Scope } from "#access/key.ts"
 import { createSource, NewSource } from "#access/source.ts"
 import { writePlan } from "#access/tracking.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
+import { verifyAudit } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Call, doors, over, type Reply, startWorld, type World, watched } from "./world.ts"
 
@@ -89,6 +90,7 @@ const ways: Record<Door, Record<string, Way>> = {
       scope: "admin",
       ids: { ours: async () => ({ id: spareKeyId }), missing: { id: "0000000000000000" } },
     },
+    "GET /v1/audit": { scope: "admin", query: "limit=1000&action=key.create" },
     "GET /v1/vendors": { scope: "read" },
     "GET /v1/sources": { scope: "read" },
     "POST /v1/sources": {
@@ -145,7 +147,7 @@ beforeAll(async () => {
   const { runtime } = world.stack
   const acme = "acme" as TenantId
   spareKeyId = (await createKey(runtime, acme, { name: "ours-spare", scope: "read" })).id
-  const nowhere = { ...runtime, table: { ...runtime.table, put: () => Promise.resolve(true) } }
+  const nowhere = { ...runtime, table: { ...runtime.table, transact: () => Promise.resolve([]) } }
   strangeKey = (await createKey(nowhere, acme, { name: "strange", scope: "admin" })).key
   open = doors(over(runtime, watched(runtime.table, hear), runtime.clock))
   // What Acme alone has bears its mark wherever it may be shown.
@@ -481,6 +483,96 @@ describe("collect, when the queue fails", () => {
   test("takes a connection of ours that broke for a failure of ours", () => send(failed({ code: "ECONNRESET" })))
   test("tells the log of it also when the client has gone meanwhile", () =>
     send(failed({}), { signal: AbortSignal.abort() }))
+})
+
+/** What is written down of each request that changes something, or that shows somebody's data. */
+const deeds: Record<string, string> = {
+  "GET /v1/customers/:id": "customer.read",
+  "GET /v1/customers/:id/timeline": "timeline.read",
+  "GET /v1/quarantine": "quarantine.read",
+  "POST /v1/keys": "key.create",
+  "DELETE /v1/keys/:id": "key.revoke",
+  "POST /v1/sources": "source.create",
+  "PATCH /v1/sources/:id": "source.change",
+  "DELETE /v1/sources/:id": "source.delete",
+  "POST /v1/sources/:id/rotate": "source.rotate",
+  "GET /v1/sources/:id/deliveries/:delivery": "delivery.read",
+  "POST /v1/sources/:id/deliveries/:delivery/replay": "delivery.replay",
+  "PUT /v1/plan": "plan.write",
+}
+/** They change nothing: a trial that counts as nothing, and what is only said to be done. */
+const harmless = new Set([
+  "POST /v1/query",
+  "POST /v1/quarantine/release",
+  "POST /v1/sources/:id/test",
+  "POST /v1/plan/draft",
+])
+
+describe("the audit log", () => {
+  const rowsOf = async (tenant = world.acme) => {
+    const authorization = `Bearer ${tenant.adminKey}`
+    const { json } = await open.knock("api", "/v1/audit?limit=1000", { headers: { authorization } })
+    return json.rows as { seq: number; actor: string; action: string; details: object }[]
+  }
+
+  /** What is there to be read, changed or ended. */
+  async function idsOf({ name, way }: Route) {
+    if (name === "DELETE /v1/keys/:id")
+      spareKeyId = (await createKey(world.stack.runtime, "acme" as TenantId, { name: "ours-spare", scope: "read" })).id
+    return way.ids?.ours()
+  }
+
+  test("knows every route that changes something", () => {
+    const changing = closed.filter(({ door, method }) => door === "api" && method !== "GET").map(({ name }) => name)
+    expect(changing.filter((name) => !(name in deeds) && !harmless.has(name))).toEqual([])
+  })
+
+  test.each(closed.filter(({ door }) => door === "api"))("has a row of $name, or none", async (route) => {
+    const ids = await idsOf(route)
+    const before = (await rowsOf())[0]!.seq
+    const { status } = await call(route, { key: goodKey(route), ...(ids ? { ids } : {}) })
+    expect([200, 201]).toContain(status)
+    const since = (await rowsOf()).filter(({ seq }) => seq > before)
+    const deed = deeds[route.name]
+    expect(since.map(({ action }) => action)).toEqual(deed === undefined ? [] : [deed])
+    for (const { actor } of since) expect(actor).toMatch(/^key:[0-9a-f]{16}$/)
+  })
+
+  test("has no row of what was refused", async () => {
+    const before = (await rowsOf())[0]!.seq
+    for (const route of closed.filter(({ door, way }) => door === "api" && way.ids))
+      expect((await call(route, { key: goodKey(route), ids: route.way.ids!.missing })).status).toBe(404)
+    for (const route of taking.filter(({ door }) => door === "api"))
+      expect((await call(route, { key: goodKey(route), body: JSON.stringify(route.way.bad![0]) })).status).toBe(400)
+    for (const route of closed) expect((await call(route)).status).toBe(401)
+    const since = (await rowsOf()).filter(({ seq }) => seq > before)
+    expect(since.filter(({ actor }) => actor !== "operator")).toEqual([])
+  })
+
+  test("shows no secret and nothing that a customer has said", async () => {
+    const { text } = await call(routes.find(({ name }) => name === "GET /v1/audit")!, {
+      key: world.acme.adminKey,
+      query: "limit=1000",
+    })
+    for (const secret of [HOOK_SECRET, "ours-plan", world.acme.adminKey, strangeKey]) expect(text).not.toContain(secret)
+  })
+
+  test("without which nothing is changed and nothing is shown", async () => {
+    const { runtime } = world.stack
+    for (const route of closed.filter(({ name }) => name in deeds)) {
+      const ids = await idsOf(route)
+      open = doors(over(runtime, watched(runtime.table, hear)))
+      failing = ({ name }) => name === "transact"
+      const reply = await call(route, { key: goodKey(route), ...(ids ? { ids } : {}) }).finally(() => {
+        failing = () => false
+      })
+      expect([route.name, reply.status, reply.json.code]).toEqual([route.name, 500, "internal"])
+    }
+  })
+
+  test("is whole after all this", async () => {
+    expect((await verifyAudit(world.stack.runtime, "acme" as TenantId)).flaws).toEqual([])
+  })
 })
 
 describe("Globex", () => {

@@ -155,6 +155,11 @@ export const watched = (table: Table, hear: (call: Call) => void): Table => ({
     hear({ name: "delete", keys: [key] })
     return table.delete(key)
   },
+  transact: (writes, token) => {
+    const items = writes.map((write) => ("put" in write ? write.put : "set" in write ? write.set : write.delete))
+    hear({ name: "transact", keys: items, item: Object.assign({}, ...items) })
+    return table.transact(writes, token)
+  },
   deleteMany: (keys) => {
     hear({ name: "deleteMany", keys: [...keys] })
     return table.deleteMany(keys)

@@ -44,6 +44,7 @@ const passing = new Set([
   "RequestLimitExceeded",
   "TransactionInProgressException",
   "TransactionConflictException",
+  "ThrottlingError",
   "InternalServerError",
   "ServiceUnavailable",
 ])
@@ -116,12 +117,24 @@ export function awsClient(options: AwsOptions): AwsCall {
       try {
         return await once(service, action, text)
       } catch (error) {
-        const retry = error instanceof AwsError ? passing.has(error.code) || error.status >= 500 : true
+        const retry = error instanceof AwsError ? isPassing(error) : true
         if (!retry || attempt >= attempts) throw error
         await options.sleep(options.random() * Math.min(SLOWEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt))
       }
     }
   }
+}
+
+/** A transaction passes with all of its reasons: another one was in the way, or the table was busy. */
+function isPassing({ code, status, body }: AwsError) {
+  const reasons =
+    code === "TransactionCanceledException" ? ((body.CancellationReasons ?? []) as { Code: string }[]) : []
+  return (
+    passing.has(code) ||
+    status >= 500 ||
+    (reasons.length > 0 &&
+      reasons.every(({ Code }) => Code === "None" || passing.has(Code) || passing.has(`${Code}Exception`)))
+  )
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {

@@ -90,7 +90,7 @@ export const closeWorker = (runtime: Pick<Runtime, "table" | "clock" | "log" | "
 
 /** Checks the data of every tenant; one that cannot be checked does not keep the others from it. */
 export const checkWorker = (
-  runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold" | "trackingPlan">,
+  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "trackingPlan">,
   tails = newTails(),
 ) => {
   const needs = { ...runtime, tails }
