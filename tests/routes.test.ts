@@ -46,6 +46,7 @@ const calls = {
 const planned = { name: "ours-planned", mode: "observe" as const, properties: {} }
 const customers = { ours: async () => ({ id: "ours-alice" }), missing: { id: "nobody" } }
 const sources = { ours: async () => ({ id: sourceId }), missing: { id: "src_acme_0000000000000000" } }
+const queueNames = { ours: async () => ({ name: "append" }), missing: { name: "nothing" } }
 const deliveries = {
   ours: async () => ({ id: sourceId, delivery: deliveryId }),
   missing: { id: "src_acme_0000000000000000", delivery: "1767225600000-0000000000000000" },
@@ -65,6 +66,15 @@ const ways: Record<Door, Record<string, Way>> = {
     "GET /health/live": { scope: "open" },
     "GET /health/ready": { scope: "operator" },
     "GET /metrics": { scope: "operator" },
+    "GET /v1/admin/queues": { scope: "operator" },
+    "GET /v1/admin/queues/:name/dead": { scope: "operator", ids: queueNames, query: "limit=1" },
+    "POST /v1/admin/queues/:name/redrive": {
+      scope: "operator",
+      ids: queueNames,
+      body: { dryRun: true, max: 1 },
+      bad: [{ ids: [] }, "ids"],
+      mayBeEmpty: true,
+    },
     "GET /v1/query": { scope: "read", query: "metric=events&by=source" },
     "POST /v1/query": { scope: "read", body: { metric: "events", by: "source" }, bad: [{ metric: "magic" }, "metric"] },
     "GET /v1/cache": { scope: "read" },
@@ -404,16 +414,13 @@ test("every 401 tells how to authenticate (RFC 9110, 15.5.2)", async () => {
 })
 
 describe.each(operators)("$name", (route) => {
-  const knock = (token?: string) =>
-    open.knock(route.door, route.path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+  const knock = (key?: string, asked: Asked = {}) => call(route, { key, ...asked })
   const token = () => world.stack.config.OCTANT_OPERATOR_TOKEN!
 
   test("without the operator's token is 401, whatever key a tenant shows, and nothing is read", async () => {
     const { writeKey, readKey, adminKey } = world.acme
     for (const shown of [undefined, "", "x", `${token()}x`, token().slice(0, -1), writeKey, readKey, adminKey]) {
-      seen = []
       const reply = await knock(shown)
-      expectProblem(reply)
       expect(told(reply)).toEqual(problem(401, "unauthorized"))
       expect(seen).toEqual([])
     }
@@ -421,11 +428,39 @@ describe.each(operators)("$name", (route) => {
 
   test("with it answers, and says nothing of what the table says when it fails", async () => {
     expect((await knock(token())).status).toBe(200)
+    open = doors(over(world.stack.runtime, watched(world.stack.runtime.table, hear)))
     failing = () => true
-    const { text } = await knock(token()).finally(() => {
+    // Not as `call` would have it: what is not ready says so in words of its own.
+    const path = route.path.replace(":name", "append")
+    const init = { method: route.method, headers: { authorization: `Bearer ${token()}` } }
+    const { text } = await open.knock(route.door, path, init).finally(() => {
       failing = () => false
     })
     expect(text).not.toContain(SECRET)
+  })
+})
+
+describe.each(operators.filter(({ way }) => way.ids))("$name", (route) => {
+  const key = () => world.stack.config.OCTANT_OPERATOR_TOKEN!
+
+  test("of a queue that is not there is 404", async () => {
+    for (const ids of [route.way.ids!.missing, { name: "constructor" }, { name: "T#acme" }])
+      expect(told(await call(route, { key: key(), ids }))).toEqual(problem(404, "not_found"))
+  })
+
+  test("with a parameter or a field that nobody asked for is 400", async () => {
+    const query = `${route.way.query ? `${route.way.query}&` : ""}surprise=1`
+    expect(told(await call(route, { key: key(), query }))).toEqual(problem(400, "invalid_request", "surprise"))
+    if (!route.way.body) return
+    const [bad, field] = route.way.bad!
+    for (const [body, named] of [
+      [bad, field],
+      [{ ...route.way.body, tenant: "acme" }, "tenant"],
+    ] as const)
+      expect(told(await call(route, { key: key(), body: JSON.stringify(body) }))).toEqual(
+        problem(400, "invalid_request", named),
+      )
+    expect(told(await call(route, { key: key(), body: "{" }))).toEqual(problem(400, "invalid_json"))
   })
 })
 

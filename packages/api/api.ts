@@ -28,11 +28,13 @@ import { type HealthNeeds, healthRoutes } from "./health.ts"
 import { type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, otherMethods, parsed, perRequest, problem } from "./problem.ts"
 import { qualityRoutes } from "./quality.ts"
+import { type AdminNeeds, queueRoutes } from "./queues.ts"
 import { mountSources, type SourcesNeeds } from "./sources.ts"
 
 export type ApiNeeds = QualityNeeds &
   LimitNeeds &
   HealthNeeds &
+  AdminNeeds &
   SourcesNeeds & {
     cache?: AnswerCache
     random: Random
@@ -99,6 +101,7 @@ export function apiApp(needs: ApiNeeds) {
   }
 
   healthRoutes(app, needs)
+  queueRoutes(app, needs)
 
   app.get("/v1/query", async (c) => {
     const tenant = await tenantOf(c, "read", "some")

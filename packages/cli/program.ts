@@ -9,6 +9,7 @@ import { addMetrics } from "./metrics.ts"
 import { plain } from "./print.ts"
 import { addQuarantine } from "./quarantine.ts"
 import { addQuery } from "./query.ts"
+import { addQueues } from "./queues.ts"
 import { addReconcile } from "./reconcile.ts"
 import { addReplay } from "./replay.ts"
 import { addTail } from "./tail.ts"
@@ -28,6 +29,7 @@ const groups = [
   addReplay,
   addReconcile,
   addAudit,
+  addQueues,
 ]
 
 /** Runs one command to its end; its exit code. */

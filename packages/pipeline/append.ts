@@ -5,6 +5,7 @@ import { append, type BatchText } from "#store/journal.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { fromMessage } from "./accept.ts"
+import { Unreadable } from "./failures.ts"
 
 type Needs = {
   table: Table
@@ -12,6 +13,8 @@ type Needs = {
   nonce: () => string
   log: Log
   requestFold: (tenant: TenantId, step: string) => Promise<void>
+  /** Hears why a message failed. */
+  failed?: (index: number, error: unknown) => void
 }
 
 /** Raw bytes of an entry: it fits into an item of 400 KB even if nothing in it can be compressed. */
@@ -33,6 +36,7 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
       tenants.set(tenant, [...(tenants.get(tenant) ?? []), { index, ...carried, events: eventsIn(carried.batches) }])
     } catch (error) {
       // Stays "failed": the queue gives it back, and in the end to the dead letters.
+      needs.failed?.(index, new Unreadable((error as Error).message))
       needs.log("append.unreadable", { code: (error as Error).name, bytes: message.length })
     }
   }
@@ -46,6 +50,7 @@ export async function appendMessages(needs: Needs, messages: readonly string[]):
         const step = Math.floor(events / FOLD_EVERY)
         if (step > Math.floor(before / FOLD_EVERY)) await needs.requestFold(tenant, String(step))
       } catch (error) {
+        for (const { index } of group) if (outcomes[index] === "failed") needs.failed?.(index, error)
         needs.log("append.failed", { tenant, code: (error as Error).name, count: group.length })
       }
     }

@@ -16,7 +16,7 @@ export class AwsError extends Error {
   }
 }
 
-export type Service = "dynamodb" | "sqs" | "kms"
+export type Service = "dynamodb" | "sqs" | "kms" | "monitoring"
 export type AwsOptions = {
   region: string
   /** Asked at each call: Lambda renews what stands in its environment. */
@@ -37,6 +37,8 @@ const protocols = {
   dynamodb: { target: "DynamoDB_20120810", type: "application/x-amz-json-1.0" },
   sqs: { target: "AmazonSQS", type: "application/x-amz-json-1.0" },
   kms: { target: "TrentService", type: "application/x-amz-json-1.1" },
+  /** CloudWatch. */
+  monitoring: { target: "GraniteServiceVersion20100801", type: "application/x-amz-json-1.0" },
 } as const
 const passing = new Set([
   "ThrottlingException",
@@ -58,10 +60,13 @@ const SLOWEST_BACKOFF_MS = 2000
 export function awsClient(options: AwsOptions): AwsCall {
   const agents = { "http:": new HttpAgent({ keepAlive: true }), "https:": new HttpsAgent({ keepAlive: true }) }
   const attempts = options.attempts ?? 4
+  const urlOf = (service: Service) =>
+    new URL(options.endpoints?.[service] ?? `https://${service}.${options.region}.amazonaws.com`)
   const urls = {
-    dynamodb: new URL(options.endpoints?.dynamodb ?? `https://dynamodb.${options.region}.amazonaws.com`),
-    sqs: new URL(options.endpoints?.sqs ?? `https://sqs.${options.region}.amazonaws.com`),
-    kms: new URL(options.endpoints?.kms ?? `https://kms.${options.region}.amazonaws.com`),
+    dynamodb: urlOf("dynamodb"),
+    sqs: urlOf("sqs"),
+    kms: urlOf("kms"),
+    monitoring: urlOf("monitoring"),
   }
 
   const once = (service: Service, action: string, body: string) =>
@@ -96,7 +101,7 @@ export function awsClient(options: AwsOptions): AwsCall {
           response.on("data", (chunk: Buffer) => chunks.push(chunk))
           response.on("error", reject)
           response.on("end", () => {
-            if (!response.complete) return reject(new Error("the answer was cut off"))
+            if (!response.complete) return reject(broken("ECONNRESET", "the answer was cut off"))
             const text = Buffer.concat(chunks).toString("utf8")
             const answer = parsed(text)
             const status = response.statusCode ?? 0
@@ -106,7 +111,9 @@ export function awsClient(options: AwsOptions): AwsCall {
           })
         },
       )
-      request.on("timeout", () => request.destroy(new Error(`no answer in ${options.timeoutMs ?? 10_000} ms`)))
+      request.on("timeout", () =>
+        request.destroy(broken("ETIMEDOUT", `no answer in ${options.timeoutMs ?? 10_000} ms`)),
+      )
       request.on("error", reject)
       request.end(body)
     })
@@ -136,6 +143,9 @@ function isPassing({ code, status, body }: AwsError) {
       reasons.every(({ Code }) => Code === "None" || passing.has(Code) || passing.has(`${Code}Exception`)))
   )
 }
+
+/** As the network itself would say it. */
+const broken = (code: string, message: string) => Object.assign(new Error(message), { code })
 
 function parsed(text: string): Record<string, unknown> | undefined {
   if (text === "") return {}

@@ -13,6 +13,7 @@ const Environment = z.object({
   AWS_ENDPOINT_URL_DYNAMODB: z.optional(z.url()),
   AWS_ENDPOINT_URL_SQS: z.optional(z.url()),
   AWS_ENDPOINT_URL_KMS: z.optional(z.url()),
+  AWS_ENDPOINT_URL_CLOUDWATCH: z.optional(z.url()),
   /** The key under which each tenant's keys are kept. */
   OCTANT_KMS_KEY_ID: z
     .optional(z.string().check(z.minLength(1)))

@@ -106,7 +106,8 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
     },
     transact: async (writes, token) => {
       const { transact } = await import("./transact.ts")
-      return transact((pk, body) => send("TransactWriteItems", pk, "write", body), table, writes, token)
+      const written = { toAttributes, conditional, update }
+      return transact((pk, body) => send("TransactWriteItems", pk, "write", body), written, table, writes, token)
     },
     deleteMany: async (keys) => {
       await inFlight(slices(keys, WRITE_AT_ONCE), GETS_IN_FLIGHT, async (slice) => {

@@ -4,6 +4,8 @@ import { listTenants } from "#access/tenant.ts"
 import { MINUTE } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
 import { appendMessages } from "#pipeline/append.ts"
+import { redriveAfterOutage } from "#pipeline/deadletters.ts"
+import { noteFailures, Unreadable } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { check } from "#pipeline/quality/check.ts"
 import { newTails } from "#pipeline/reading.ts"
@@ -31,6 +33,7 @@ function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) 
     if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
   }
 }
+type Failed = Parameters<typeof noteFailures>[2][number]
 type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures">>
 
 /** Appends what was accepted to the journals. */
@@ -38,10 +41,12 @@ export const appendWorker =
   (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold"> & Waits) =>
   async (event: QueueEvent) => {
     tellWaits(runtime, "append", event)
+    const failed: Failed[] = []
     const outcomes = await appendMessages(
-      runtime,
+      { ...runtime, failed: (index, error) => failed.push({ message: event.Records[index]!, error }) },
       event.Records.map(({ body }) => body),
     )
+    await noteFailures(runtime, "append", failed)
     return answerOf(
       event,
       outcomes.map((outcome) => outcome === "done"),
@@ -49,6 +54,14 @@ export const appendWorker =
   }
 
 const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
+
+function requestIn(body: string) {
+  try {
+    return FoldRequest.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Unreadable((error as Error).message)
+  }
+}
 
 /** A fold that takes longer is handed on between two commits: well within the function's time-out. */
 const FOLD_BUDGET_MS = 10 * MINUTE
@@ -59,9 +72,10 @@ export const foldWorker =
   async (event: QueueEvent) => {
     tellWaits(runtime, "fold", event)
     const done: boolean[] = []
-    for (const { body } of event.Records) {
+    const failed: Failed[] = []
+    for (const message of event.Records) {
       try {
-        const { tenant } = FoldRequest.parse(JSON.parse(body))
+        const { tenant } = requestIn(message.body)
         const started = runtime.clock()
         const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
         const outcome = await foldTenant(runtime, tenant, { goOn })
@@ -69,14 +83,18 @@ export const foldWorker =
         done.push(outcome !== "interrupted")
       } catch (error) {
         runtime.log("fold.failed", { code: (error as Error).name, stack: (error as Error).stack })
+        failed.push({ message, error })
         done.push(false)
       }
     }
+    await noteFailures(runtime, "fold", failed)
     return answerOf(event, done)
   }
 
+type CloseNeeds = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "call" | "queues">
+
 /** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
-export const closeWorker = (runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold">) => async () => {
+export const closeWorker = (runtime: CloseNeeds) => async () => {
   for (const tenant of await listTenants(runtime)) {
     await dropOldViews(runtime, tenant)
     const [head, journal] = await Promise.all([readHead(runtime, tenant), journalHead(runtime, tenant)])
@@ -85,6 +103,20 @@ export const closeWorker = (runtime: Pick<Runtime, "table" | "clock" | "log" | "
     const today = zone.place(runtime.clock()).day
     const foldedOn = head.at === undefined ? "" : zone.place(Date.parse(head.at)).day
     if (foldedOn < today || head.pending) await runtime.requestFold(tenant, `close-${today}-${head.version}`)
+  }
+  await mend(runtime)
+}
+
+/** Sends back what an outage has killed; a queue that cannot be looked at does not keep the others from it. */
+async function mend(runtime: CloseNeeds) {
+  for (const queue of Object.keys(runtime.queues)) {
+    if (runtime.queues[queue as keyof CloseNeeds["queues"]]?.dead === undefined) continue
+    try {
+      const { moved } = await redriveAfterOutage(runtime, queue)
+      if (moved.length > 0) runtime.log("redrive", { queue, count: moved.length })
+    } catch (error) {
+      runtime.log("redrive.failed", { queue, code: (error as Error).name, stack: (error as Error).stack })
+    }
   }
 }
 

@@ -84,6 +84,12 @@ export const keys = {
   auditRow: (tenant: TenantId, seq: number): Key => ({ pk: of(tenant, "audit"), sk: padded(seq) }),
   auditHead: (tenant: TenantId): Key => ({ pk: of(tenant, "audit", "head"), sk: "head" }),
 
+  /** Why a message of a queue failed last. */
+  failure: (tenant: TenantId, queue: string, message: string): Key => ({
+    pk: of(tenant, "failures", queue),
+    sk: message,
+  }),
+
   trackingPlan: (tenant: TenantId): Key => ({ pk: of(tenant), sk: "plan" }),
   /** What sources sent, day by day, and up to which position. */
   observed: (tenant: TenantId) => of(tenant, "quality", "observed"),
