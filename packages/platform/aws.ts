@@ -22,7 +22,7 @@ export type AwsOptions = {
   /** Asked at each call: Lambda renews what stands in its environment. */
   credentials: () => { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
   /** Other than AWS's own, such as `http://127.0.0.1:8000`. */
-  endpoints?: Partial<Record<Service, string>>
+  endpoints?: Partial<Record<Service, string | undefined>>
   /** Numbers in [0, 1), for the jitter of retries. */
   random: () => number
   sleep: (ms: number) => Promise<void>
@@ -46,7 +46,10 @@ const passing = new Set([
   "RequestLimitExceeded",
   "TransactionInProgressException",
   "TransactionConflictException",
+  // As a transaction's reasons have it.
   "ThrottlingError",
+  "TransactionConflict",
+  "ProvisionedThroughputExceeded",
   "InternalServerError",
   "ServiceUnavailable",
 ])
@@ -134,13 +137,11 @@ export function awsClient(options: AwsOptions): AwsCall {
 
 /** A transaction passes with all of its reasons: another one was in the way, or the table was busy. */
 function isPassing({ code, status, body }: AwsError) {
-  const reasons =
-    code === "TransactionCanceledException" ? ((body.CancellationReasons ?? []) as { Code: string }[]) : []
+  const reasons = (body.CancellationReasons ?? []) as { Code: string }[]
   return (
     passing.has(code) ||
     status >= 500 ||
-    (reasons.length > 0 &&
-      reasons.every(({ Code }) => Code === "None" || passing.has(Code) || passing.has(`${Code}Exception`)))
+    (reasons.length > 0 && reasons.every(({ Code }) => Code === "None" || passing.has(Code)))
   )
 }
 

@@ -207,10 +207,8 @@ export async function verifyAudit(
   return { tenant, rows: expected - 1, hash: last, flaws: flaws.slice(0, MOST_FLAWS) }
 }
 
-const attributes: readonly string[] = ["pk", "sk", "hash", ...names]
-
 /** Its number is its place, it has all that a row has and nothing else, and its hash is that of its content. */
 const isWhole = (tenant: TenantId, item: Item) =>
   item.seq === Number(item.sk) &&
-  Object.keys(item).every((name) => attributes.includes(name)) &&
+  Object.keys(item).every((name) => ["pk", "sk", "hash", ...names].includes(name)) &&
   item.hash === hashOf(tenant, item as Partial<Said>)
