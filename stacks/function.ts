@@ -17,6 +17,9 @@ type Permission = {
   conditions?: { test: string; variable: string; values: string[] }[]
 }
 
+/** What it takes to look at dead letters, to give them back, and to delete what was sent on. */
+const MEND = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"]
+
 /** What Lambda needs to hand a queue's messages to a function. */
 const WORK = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
@@ -72,7 +75,7 @@ export function functionOf(name: FunctionName, { permissions = [] }: { permissio
 }
 
 function granted(name: FunctionName, log: aws.cloudwatch.LogGroup): Permission[] {
-  const { table: onTable, sends = [], looks = [], vault = [], queue } = factsOf(name)
+  const { table: onTable, sends = [], looks = [], mends = [], vault = [], queue } = factsOf(name)
   return [
     { actions: onTable.map((action) => `dynamodb:${action}`), resources: [table.arn] },
     ...sends.map((to) => ({ actions: ["sqs:SendMessage"], resources: [queues[to].live.arn] })),
@@ -80,6 +83,9 @@ function granted(name: FunctionName, log: aws.cloudwatch.LogGroup): Permission[]
       actions: ["sqs:GetQueueAttributes"],
       resources: [queues[at].live.arn, queues[at].dead.arn],
     })),
+    // CloudWatch knows no resources either: how long the oldest message of a queue has waited.
+    ...(looks.length > 0 ? [{ actions: ["cloudwatch:GetMetricStatistics"], resources: ["*"] }] : []),
+    ...mends.map((at) => ({ actions: MEND, resources: [queues[at].dead.arn] })),
     ...(queue ? [{ actions: WORK, resources: [queues[queue].live.arn] }] : []),
     ...(vault.length === 0 ? [] : [throughTheVault(vault)]),
     { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${log.arn}:*`] },

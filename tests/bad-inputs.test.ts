@@ -972,7 +972,7 @@ describe("66 to 70: a request", () => {
   test("70: with a key of another environment is refused", async () => {
     const elsewhere = {
       ...world.stack.runtime,
-      table: { ...world.stack.runtime.table, put: () => Promise.resolve(true) },
+      table: { ...world.stack.runtime.table, transact: () => Promise.resolve([]) },
     }
     await unheard({ key: (await createKey(elsewhere, "acme" as TenantId, { name: "theirs", scope: "write" })).key })
   })

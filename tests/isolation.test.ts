@@ -200,7 +200,6 @@ test("three tenants at once: every key that is read or written is the caller's o
   const used = new Set(asked.map(({ call }) => call.name))
   expect([...used].toSorted()).toEqual([
     "add",
-    "delete",
     "deleteMany",
     "get",
     "getMany",
@@ -208,6 +207,7 @@ test("three tenants at once: every key that is read or written is the caller's o
     "put",
     "query",
     "set",
+    "transact",
   ])
   for (const { id } of tenants) expect(asked.filter(({ whose }) => whose === id).length).toBeGreaterThan(100)
   for (const [i, replies] of heard.entries()) {
@@ -246,7 +246,15 @@ test("the operator's register of tenants is touched only where they are made and
   await turn.run("initech", () => createTenant(runtime, Tenant.parse({ id: "initech", name: "Initech" })))
   await turn.run("octant", () => listTenants(runtime))
   expect(foreign(began).map(({ call }) => [call.name, ...call.keys.map(({ pk, sk }) => `${pk} ${sk}`)])).toEqual([
-    ["put", "T#octant#tenants initech"],
+    [
+      "transact",
+      "T#initech settings",
+      "T#initech#views head#1",
+      "T#initech#views current",
+      "T#octant#tenants initech",
+      "T#initech#audit#head head",
+      "T#initech#audit 000000000001",
+    ],
   ])
   const closed = asked.length
   await turn.run("octant", closeWorker(runtime))
@@ -335,17 +343,22 @@ function complaint({ action, body }: Sent): string | undefined {
     Key,
     Item,
     RequestItems,
+    TransactItems = [],
     ExpressionAttributeValues: values,
   } = body as {
     Key?: Attributes
     Item?: Attributes
     RequestItems?: Record<string, { Keys: Attributes[] } | { DeleteRequest: { Key: Attributes } }[]>
+    TransactItems?: Record<string, { Key?: Attributes; Item?: Attributes }>[]
     ExpressionAttributeValues?: Attributes
   }
+  const together: Attributes[] = TransactItems.flatMap((one) =>
+    Object.values(one).map(({ Key, Item }) => (Key ?? Item)!),
+  )
   const many = Object.values(RequestItems ?? {}).flatMap((some) =>
     Array.isArray(some) ? some.map(({ DeleteRequest }) => DeleteRequest.Key) : some.Keys,
   )
-  for (const { pk, sk } of [Key ?? [], Item ?? [], many].flat()) {
+  for (const { pk, sk } of [Key ?? [], Item ?? [], many, together].flat()) {
     if (!pk?.S || !sk?.S || Buffer.byteLength(pk.S) > 2048 || Buffer.byteLength(sk.S) > 1024)
       return `${action} ${pk?.S} ${sk?.S}`
   }

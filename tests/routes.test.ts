@@ -3,6 +3,7 @@ import { createKey, type Scope } from "#access/key.ts"
 import { createSource, NewSource } from "#access/source.ts"
 import { writePlan } from "#access/tracking.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
+import { verifyAudit } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Call, doors, over, type Reply, startWorld, type World, watched } from "./world.ts"
 
@@ -45,6 +46,7 @@ const calls = {
 const planned = { name: "ours-planned", mode: "observe" as const, properties: {} }
 const customers = { ours: async () => ({ id: "ours-alice" }), missing: { id: "nobody" } }
 const sources = { ours: async () => ({ id: sourceId }), missing: { id: "src_acme_0000000000000000" } }
+const queueNames = { ours: async () => ({ name: "append" }), missing: { name: "nothing" } }
 const deliveries = {
   ours: async () => ({ id: sourceId, delivery: deliveryId }),
   missing: { id: "src_acme_0000000000000000", delivery: "1767225600000-0000000000000000" },
@@ -64,6 +66,15 @@ const ways: Record<Door, Record<string, Way>> = {
     "GET /health/live": { scope: "open" },
     "GET /health/ready": { scope: "operator" },
     "GET /metrics": { scope: "operator" },
+    "GET /v1/admin/queues": { scope: "operator" },
+    "GET /v1/admin/queues/:name/dead": { scope: "operator", ids: queueNames, query: "limit=1" },
+    "POST /v1/admin/queues/:name/redrive": {
+      scope: "operator",
+      ids: queueNames,
+      body: { dryRun: true, max: 1 },
+      bad: [{ ids: [] }, "ids"],
+      mayBeEmpty: true,
+    },
     "GET /v1/query": { scope: "read", query: "metric=events&by=source" },
     "POST /v1/query": { scope: "read", body: { metric: "events", by: "source" }, bad: [{ metric: "magic" }, "metric"] },
     "GET /v1/cache": { scope: "read" },
@@ -89,6 +100,7 @@ const ways: Record<Door, Record<string, Way>> = {
       scope: "admin",
       ids: { ours: async () => ({ id: spareKeyId }), missing: { id: "0000000000000000" } },
     },
+    "GET /v1/audit": { scope: "admin", query: "limit=1000&action=key.create" },
     "GET /v1/vendors": { scope: "read" },
     "GET /v1/sources": { scope: "read" },
     "POST /v1/sources": {
@@ -145,7 +157,7 @@ beforeAll(async () => {
   const { runtime } = world.stack
   const acme = "acme" as TenantId
   spareKeyId = (await createKey(runtime, acme, { name: "ours-spare", scope: "read" })).id
-  const nowhere = { ...runtime, table: { ...runtime.table, put: () => Promise.resolve(true) } }
+  const nowhere = { ...runtime, table: { ...runtime.table, transact: () => Promise.resolve([]) } }
   strangeKey = (await createKey(nowhere, acme, { name: "strange", scope: "admin" })).key
   open = doors(over(runtime, watched(runtime.table, hear), runtime.clock))
   // What Acme alone has bears its mark wherever it may be shown.
@@ -405,16 +417,13 @@ test("every 401 tells how to authenticate (RFC 9110, 15.5.2)", async () => {
 })
 
 describe.each(operators)("$name", (route) => {
-  const knock = (token?: string) =>
-    open.knock(route.door, route.path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+  const knock = (key?: string, asked: Asked = {}) => call(route, { key, ...asked })
   const token = () => world.stack.config.OCTANT_OPERATOR_TOKEN!
 
   test("without the operator's token is 401, whatever key a tenant shows, and nothing is read", async () => {
     const { writeKey, readKey, adminKey } = world.acme
     for (const shown of [undefined, "", "x", `${token()}x`, token().slice(0, -1), writeKey, readKey, adminKey]) {
-      seen = []
       const reply = await knock(shown)
-      expectProblem(reply)
       expect(told(reply)).toEqual(problem(401, "unauthorized"))
       expect(seen).toEqual([])
     }
@@ -422,11 +431,39 @@ describe.each(operators)("$name", (route) => {
 
   test("with it answers, and says nothing of what the table says when it fails", async () => {
     expect((await knock(token())).status).toBe(200)
+    open = doors(over(world.stack.runtime, watched(world.stack.runtime.table, hear)))
     failing = () => true
-    const { text } = await knock(token()).finally(() => {
+    // Not as `call` would have it: what is not ready says so in words of its own.
+    const path = route.path.replace(":name", "append")
+    const init = { method: route.method, headers: { authorization: `Bearer ${token()}` } }
+    const { text } = await open.knock(route.door, path, init).finally(() => {
       failing = () => false
     })
     expect(text).not.toContain(SECRET)
+  })
+})
+
+describe.each(operators.filter(({ way }) => way.ids))("$name", (route) => {
+  const key = () => world.stack.config.OCTANT_OPERATOR_TOKEN!
+
+  test("of a queue that is not there is 404", async () => {
+    for (const ids of [route.way.ids!.missing, { name: "constructor" }, { name: "T#acme" }])
+      expect(told(await call(route, { key: key(), ids }))).toEqual(problem(404, "not_found"))
+  })
+
+  test("with a parameter or a field that nobody asked for is 400", async () => {
+    const query = `${route.way.query ? `${route.way.query}&` : ""}surprise=1`
+    expect(told(await call(route, { key: key(), query }))).toEqual(problem(400, "invalid_request", "surprise"))
+    if (!route.way.body) return
+    const [bad, field] = route.way.bad!
+    for (const [body, named] of [
+      [bad, field],
+      [{ ...route.way.body, tenant: "acme" }, "tenant"],
+    ] as const)
+      expect(told(await call(route, { key: key(), body: JSON.stringify(body) }))).toEqual(
+        problem(400, "invalid_request", named),
+      )
+    expect(told(await call(route, { key: key(), body: "{" }))).toEqual(problem(400, "invalid_json"))
   })
 })
 
@@ -485,6 +522,96 @@ describe("collect, when the queue fails", () => {
   test("takes a connection of ours that broke for a failure of ours", () => send(failed({ code: "ECONNRESET" })))
   test("tells the log of it also when the client has gone meanwhile", () =>
     send(failed({}), { signal: AbortSignal.abort() }))
+})
+
+/** What is written down of each request that changes something, or that shows somebody's data. */
+const deeds: Record<string, string> = {
+  "GET /v1/customers/:id": "customer.read",
+  "GET /v1/customers/:id/timeline": "timeline.read",
+  "GET /v1/quarantine": "quarantine.read",
+  "POST /v1/keys": "key.create",
+  "DELETE /v1/keys/:id": "key.revoke",
+  "POST /v1/sources": "source.create",
+  "PATCH /v1/sources/:id": "source.change",
+  "DELETE /v1/sources/:id": "source.delete",
+  "POST /v1/sources/:id/rotate": "source.rotate",
+  "GET /v1/sources/:id/deliveries/:delivery": "delivery.read",
+  "POST /v1/sources/:id/deliveries/:delivery/replay": "delivery.replay",
+  "PUT /v1/plan": "plan.write",
+}
+/** They change nothing: a trial that counts as nothing, and what is only said to be done. */
+const harmless = new Set([
+  "POST /v1/query",
+  "POST /v1/quarantine/release",
+  "POST /v1/sources/:id/test",
+  "POST /v1/plan/draft",
+])
+
+describe("the audit log", () => {
+  const rowsOf = async (tenant = world.acme) => {
+    const authorization = `Bearer ${tenant.adminKey}`
+    const { json } = await open.knock("api", "/v1/audit?limit=1000", { headers: { authorization } })
+    return json.rows as { seq: number; actor: string; action: string; details: object }[]
+  }
+
+  /** What is there to be read, changed or ended. */
+  async function idsOf({ name, way }: Route) {
+    if (name === "DELETE /v1/keys/:id")
+      spareKeyId = (await createKey(world.stack.runtime, "acme" as TenantId, { name: "ours-spare", scope: "read" })).id
+    return way.ids?.ours()
+  }
+
+  test("knows every route that changes something", () => {
+    const changing = closed.filter(({ door, method }) => door === "api" && method !== "GET").map(({ name }) => name)
+    expect(changing.filter((name) => !(name in deeds) && !harmless.has(name))).toEqual([])
+  })
+
+  test.each(closed.filter(({ door }) => door === "api"))("has a row of $name, or none", async (route) => {
+    const ids = await idsOf(route)
+    const before = (await rowsOf())[0]!.seq
+    const { status } = await call(route, { key: goodKey(route), ...(ids ? { ids } : {}) })
+    expect([200, 201]).toContain(status)
+    const since = (await rowsOf()).filter(({ seq }) => seq > before)
+    const deed = deeds[route.name]
+    expect(since.map(({ action }) => action)).toEqual(deed === undefined ? [] : [deed])
+    for (const { actor } of since) expect(actor).toMatch(/^key:[0-9a-f]{16}$/)
+  })
+
+  test("has no row of what was refused", async () => {
+    const before = (await rowsOf())[0]!.seq
+    for (const route of closed.filter(({ door, way }) => door === "api" && way.ids))
+      expect((await call(route, { key: goodKey(route), ids: route.way.ids!.missing })).status).toBe(404)
+    for (const route of taking.filter(({ door }) => door === "api"))
+      expect((await call(route, { key: goodKey(route), body: JSON.stringify(route.way.bad![0]) })).status).toBe(400)
+    for (const route of closed) expect((await call(route)).status).toBe(401)
+    const since = (await rowsOf()).filter(({ seq }) => seq > before)
+    expect(since.filter(({ actor }) => actor !== "operator")).toEqual([])
+  })
+
+  test("shows no secret and nothing that a customer has said", async () => {
+    const { text } = await call(routes.find(({ name }) => name === "GET /v1/audit")!, {
+      key: world.acme.adminKey,
+      query: "limit=1000",
+    })
+    for (const secret of [HOOK_SECRET, "ours-plan", world.acme.adminKey, strangeKey]) expect(text).not.toContain(secret)
+  })
+
+  test("without which nothing is changed and nothing is shown", async () => {
+    const { runtime } = world.stack
+    for (const route of closed.filter(({ name }) => name in deeds)) {
+      const ids = await idsOf(route)
+      open = doors(over(runtime, watched(runtime.table, hear)))
+      failing = ({ name }) => name === "transact"
+      const reply = await call(route, { key: goodKey(route), ...(ids ? { ids } : {}) }).finally(() => {
+        failing = () => false
+      })
+      expect([route.name, reply.status, reply.json.code]).toEqual([route.name, 500, "internal"])
+    }
+  })
+
+  test("is whole after all this", async () => {
+    expect((await verifyAudit(world.stack.runtime, "acme" as TenantId)).flaws).toEqual([])
+  })
 })
 
 describe("Globex", () => {

@@ -13,7 +13,7 @@ import type { Runtime } from "#platform/runtime.ts"
 import type { Item, Key, Range, Table } from "#store/table.ts"
 
 /** A small world: Acme and Globex on one stack, in memory. Each file of tests has one of its own. */
-export async function startWorld(options: Pick<StackOptions, "redis"> = {}) {
+export async function startWorld(options: Pick<StackOptions, "redis" | "workers"> = {}) {
   const lines: Line[] = []
   const stack = await startStack({ ...options, log: (name, fields) => void lines.push({ name, ...fields }) })
   const tenant = (id: string, more: Partial<Tenant> = {}) =>
@@ -154,6 +154,11 @@ export const watched = (table: Table, hear: (call: Call) => void): Table => ({
   delete: (key) => {
     hear({ name: "delete", keys: [key] })
     return table.delete(key)
+  },
+  transact: (writes, token) => {
+    const items = writes.map((write) => ("put" in write ? write.put : "set" in write ? write.set : write.delete))
+    hear({ name: "transact", keys: items, item: Object.assign({}, ...items) })
+    return table.transact(writes, token)
   },
   deleteMany: (keys) => {
     hear({ name: "deleteMany", keys: [...keys] })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { fakeClock, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { sha256 } from "#core/hash.ts"
-import { seededRandom } from "#core/random.ts"
+import { randomText, seededRandom } from "#core/random.ts"
 import { startTable } from "#platform/fixture.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
@@ -19,7 +19,8 @@ let made = 0
 function world() {
   const tenant = TenantId.parse(`tenant-${++made}`)
   const clock = fakeClock("2026-05-10T12:00:00.000Z")
-  const needs = { table, clock, random: seededRandom(made) }
+  const random = seededRandom(made)
+  const needs = { table, clock, random, nonce: () => randomText(random, 20) }
   let reads = 0
   const counted: Table = {
     ...table,
@@ -241,13 +242,19 @@ test("a thousand keys are all different, and each passes its own checksum", asyn
   const stored = new Map<string, object>()
   const memory = {
     ...table,
-    put: async (item: { sk: string }) => Boolean(stored.set(item.sk, item)),
+    transact: async (writes: { put: { sk: string } }[]) => {
+      for (const { put } of writes) stored.set(put.sk, put)
+      return []
+    },
     get: async ({ sk }: { sk: string }) => stored.get(sk),
   } as unknown as Table
   const authenticate = authenticator({ table: memory, clock })
   const given = new Set<string>()
   for (let i = 0; i < 1000; i++) {
-    const { key } = await createKey({ table: memory, clock, random }, tenant, { name: "a", scope: "read" })
+    const { key } = await createKey({ table: memory, clock, random, nonce: () => String(i) }, tenant, {
+      name: "a",
+      scope: "read",
+    })
     given.add(key)
     expect((await authenticate(key, "read")).tenant).toBe(tenant)
   }

@@ -5,6 +5,7 @@ import { type Clock, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { sha256 } from "#core/hash.ts"
 import { type Random, randomText } from "#core/random.ts"
+import { type AuditNeeds, audited } from "#store/audit.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 
@@ -35,7 +36,7 @@ export type ApiKey = {
 /** Who calls. The tenant comes from the key alone. */
 export type Caller = { tenant: TenantId; key: string; scope: Scope; source: string }
 
-type Needs = { table: Table; clock: Clock; random: Random }
+type Needs = AuditNeeds & { table: Table; random: Random }
 
 const SECRET_LENGTH = 32
 const CHECK_LENGTH = 6
@@ -49,33 +50,34 @@ const checksum = (text: string) => crc32(text).toString(36).padStart(7, "0").sli
 
 /** Makes a key; `key` is shown this once, the table keeps its SHA-256. */
 export async function createKey(
-  { table, clock, random }: Needs,
+  needs: Needs,
   tenant: TenantId,
   wish: z.output<typeof NewKey>,
 ): Promise<ApiKey & { key: string }> {
+  const { clock, random } = needs
   const unchecked = `oct_${wish.scope}_${tenant}_${randomText(random, SECRET_LENGTH)}`
   const key = unchecked + checksum(unchecked)
   const hash = sha256(key)
   const { name, scope, source = "default", expiresAt } = wish
   const stored = { name, scope, source, createdAt: instant(clock()), ...(expiresAt === undefined ? {} : { expiresAt }) }
-  await table.put({ ...keys.apiKey(tenant, hash), ...stored }, "absent")
-  return { id: hash.slice(0, ID_LENGTH), ...stored, key }
+  const id = hash.slice(0, ID_LENGTH)
+  const deed = { action: "key.create", subject: id, details: { name, scope, source, expiresAt: expiresAt ?? null } }
+  await audited(needs, tenant, deed, [{ put: { ...keys.apiKey(tenant, hash), ...stored }, condition: "absent" }])
+  return { id, ...stored, key }
 }
 
 export const listKeys = async ({ table }: Pick<Needs, "table">, tenant: TenantId): Promise<ApiKey[]> =>
   (await table.query(keys.apiKeys(tenant))).map(toApiKey)
 
 /** Ends a key, by its id. Calling it again changes nothing. Throws `Fault("not_found")`. */
-export async function revokeKey(
-  { table, clock }: Pick<Needs, "table" | "clock">,
-  tenant: TenantId,
-  id: string,
-): Promise<ApiKey> {
+export async function revokeKey(needs: Omit<Needs, "random">, tenant: TenantId, id: string): Promise<ApiKey> {
+  const { table, clock } = needs
   const item = (await table.query(keys.apiKeys(tenant))).find(({ sk }) => sk.slice(0, ID_LENGTH) === id)
   if (!item) throw new Fault("not_found", "there is no such key")
   if (item.revokedAt !== undefined) return toApiKey(item)
   const revokedAt = instant(clock())
-  await table.set(keys.apiKey(tenant, item.sk), { revokedAt })
+  const deed = { action: "key.revoke", subject: id, details: { name: String(item.name) } }
+  await audited(needs, tenant, deed, [{ set: keys.apiKey(tenant, item.sk), values: { revokedAt } }])
   return { ...toApiKey(item), revokedAt }
 }
 
@@ -98,7 +100,7 @@ const KEYS_REMEMBERED = 10_000
  * expired or revoked (all alike), `Fault("forbidden")` for one without the scope, and `Fault("unavailable")` when it
  * cannot be read: nobody is let in unseen.
  */
-export function authenticator({ table, clock }: Pick<Needs, "table" | "clock">) {
+export function authenticator({ table, clock }: { table: Pick<Table, "get">; clock: Clock }) {
   const remembered = new Map<string, { until: number; item: Promise<Item | undefined> }>()
 
   const read = async (tenant: TenantId, hash: string) => {

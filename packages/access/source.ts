@@ -1,12 +1,13 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
-import { type Clock, DAY, instant } from "#core/clock.ts"
+import { DAY, instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { type Random, randomText } from "#core/random.ts"
 import { isDescribed, VendorConfig, VendorId, vendorOf } from "#sources/registry.ts"
 import type { Vendor } from "#sources/source.ts"
+import { type AuditNeeds, audited } from "#store/audit.ts"
 import { keys, ownerOf, SOURCE_TAIL, type TenantId } from "#store/keys.ts"
-import type { Item, Table } from "#store/table.ts"
+import type { Item, Table, Write } from "#store/table.ts"
 import { type Sealing, sealText, type Vault } from "#store/vault.ts"
 
 const name = z.string().check(z.minLength(1), z.maxLength(200))
@@ -57,9 +58,8 @@ export type Source = {
   poll?: { baseUrl: string; at?: string; error?: string; notBefore?: string }
 }
 
-export type SourceNeeds = {
+export type SourceNeeds = AuditNeeds & {
   table: Table
-  clock: Clock
   random: Random
   vault: Vault
   hooksUrl: () => string
@@ -83,7 +83,7 @@ export async function createSource(
   tenant: TenantId,
   wish: z.output<typeof NewSource>,
 ): Promise<Shown> {
-  const { table, vault, random, clock } = needs
+  const { vault, random, clock } = needs
   const id = `src_${tenant}_${randomText(random, SOURCE_TAIL)}`
   const config = configOf(id, wish)
   const vendor = vendorOf(wish.vendor, config)
@@ -104,9 +104,15 @@ export async function createSource(
       ? {}
       : { ...poll, credential: await sealText(vault, credentialOf(tenant, id), wish.credential!) }),
   }
-  // A name in the register without a row is passed over; a row without its name would never be polled.
-  if (poll) await table.put({ ...keys.polled(id), tenant })
-  await table.put(item, "absent")
+  const deed = {
+    action: "source.create",
+    subject: id,
+    details: { vendor: wish.vendor, name: wish.name, polled: !!poll },
+  }
+  await audited(needs, tenant, deed, [
+    { put: item, condition: "absent" },
+    ...(poll ? [{ put: { ...keys.polled(id), tenant } }] : []),
+  ])
   return { ...toSource(needs, item), ...(ours === undefined ? {} : { secret: ours }) }
 }
 
@@ -158,9 +164,11 @@ export async function itemOf({ table }: { table: Pick<Table, "get"> }, tenant: T
   return item
 }
 
-/** Sets attributes of a source that is there: nothing is made anew of one that was deleted meanwhile. */
+/** Nothing is made anew of a source that was deleted meanwhile. */
+const isStill = (item: Item) => ({ attribute: "createdAt", is: "=", value: String(item.createdAt) }) as const
+/** Sets attributes of a source that is there. */
 export const setOf = (table: Table, tenant: TenantId, item: Item, values: Values) =>
-  table.set(keys.source(tenant, item.sk), values, { attribute: "createdAt", is: "=", value: String(item.createdAt) })
+  table.set(keys.source(tenant, item.sk), values, isStill(item))
 type Values = Parameters<Table["set"]>[1]
 
 export async function changeSource(
@@ -169,10 +177,11 @@ export async function changeSource(
   id: string,
   change: z.output<typeof SourceChange>,
 ): Promise<Source> {
-  const { table, vault } = needs
+  const { vault } = needs
   const item = await itemOf(needs, tenant, id)
   const { credential, baseUrl, ...plain } = change
   const values: Values = { ...plain }
+  const register: Write[] = []
   if (credential === null) {
     Object.assign(values, { credential: null, baseUrl: null, cursor: null })
   } else if (credential !== undefined || baseUrl !== undefined) {
@@ -185,12 +194,17 @@ export async function changeSource(
     // Another account's list has other places.
     if (poll.baseUrl !== stored) values.cursor = null
     if (credential !== undefined) values.credential = await sealText(vault, credentialOf(tenant, id), credential)
-    await table.put({ ...keys.polled(id), tenant })
+    register.push({ put: { ...keys.polled(id), tenant } })
   }
-  if (!(await setOf(table, tenant, item, values))) throw missing()
-  if (credential === null) await table.delete(keys.polled(id))
+  if (credential === null) register.push({ delete: keys.polled(id) })
+  const changed = { set: keys.source(tenant, id), values, condition: isStill(item) }
+  const deed = { action: deedOf(change), subject: id, details: { changed: Object.keys(change) } }
+  if (!(await audited(needs, tenant, deed, [changed, ...register]))) throw missing()
   return getSource(needs, tenant, id)
 }
+
+const deedOf = ({ paused }: z.output<typeof SourceChange>) =>
+  paused === undefined ? "source.change" : paused ? "source.pause" : "source.resume"
 
 /** A new secret. The one before it is accepted for a day, or ends at once. */
 export async function rotateSecret(
@@ -199,7 +213,7 @@ export async function rotateSecret(
   id: string,
   { secret: given, keepOld }: z.output<typeof Rotation>,
 ): Promise<Shown> {
-  const { table, vault, random, clock } = needs
+  const { vault, random, clock } = needs
   const item = await itemOf(needs, tenant, id)
   const vendor = vendorIn(item)
   if (given === undefined && vendor.secretFrom === "vendor") {
@@ -214,7 +228,8 @@ export async function rotateSecret(
     rotations: Number(item.rotations) + 1,
   }
   const condition = { attribute: "rotations", is: "=", value: Number(item.rotations) } as const
-  if (!(await table.set(keys.source(tenant, id), values, condition))) {
+  const deed = { action: "source.rotate", subject: id, details: { keepOld: kept } }
+  if (!(await audited(needs, tenant, deed, [{ set: keys.source(tenant, id), values, condition }]))) {
     await itemOf(needs, tenant, id)
     throw new Fault("conflict", "another rotation was faster: look at the source, and rotate again if need be")
   }
@@ -225,8 +240,13 @@ export async function rotateSecret(
 /** Ends a source at once; what it brought stays. Throws `Fault("not_found")`. */
 export async function deleteSource(needs: SourceNeeds, tenant: TenantId, id: string): Promise<Source> {
   const item = await itemOf(needs, tenant, id)
-  await needs.table.delete(keys.source(tenant, id))
-  await needs.table.delete(keys.polled(id))
+  const deed = {
+    action: "source.delete",
+    subject: id,
+    details: { vendor: String(item.vendor), name: String(item.name) },
+  }
+  const gone = [{ delete: keys.source(tenant, id), condition: isStill(item) }, { delete: keys.polled(id) }]
+  if (!(await audited(needs, tenant, deed, gone))) throw missing()
   return toSource(needs, item)
 }
 

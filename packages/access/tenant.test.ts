@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { fakeClock } from "#core/clock.ts"
+import { randomText, seededRandom } from "#core/random.ts"
 import { startTable } from "#platform/fixture.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { readHead } from "#store/views.ts"
-import { createTenant, getTenant, listTenants, Tenant } from "./tenant.ts"
+import { changePlan, createTenant, getTenant, listTenants, Tenant } from "./tenant.ts"
 
 let table: Table
 let stop: () => Promise<void>
@@ -14,8 +15,10 @@ beforeAll(async () => {
 afterAll(() => stop())
 
 const clock = fakeClock("2026-05-10T12:00:00.000Z")
+const random = seededRandom(1)
+const nonce = () => randomText(random, 20)
 const create = (tenant: object, over: Table = table) =>
-  createTenant({ table: over, clock }, Tenant.parse({ name: "Acme", ...tenant }))
+  createTenant({ table: over, clock, nonce }, Tenant.parse({ name: "Acme", ...tenant }))
 
 test("a tenant is read back as it was made, with empty views in its zone and currency", async () => {
   await create({ id: "acme", timeZone: "Europe/Athens", currency: "EUR" })
@@ -61,33 +64,48 @@ test("all tenants are listed in the order of their ids", async () => {
 })
 
 describe("a creation that died", () => {
-  test.each([1, 2, 3])("after its write number %i is finished when it is begun again", async (last) => {
-    const id = TenantId.parse(`died-${last}`)
-    let writes = 0
-    const dying: Table = {
-      ...table,
-      put: async (...put) => {
-        const done = await table.put(...put)
-        if (++writes === last) throw new Error("died")
-        return done
-      },
-    }
-    await expect(create({ id, currency: "GBP" }, dying)).rejects.toThrow("died")
-    await create({ id, currency: "GBP" })
-    expect(await readHead({ table }, id)).toMatchObject({ generation: 1, currency: "GBP" })
-    expect(await listTenants({ table })).toContain(id)
-    await expect(create({ id, currency: "GBP" })).rejects.toMatchObject({ code: "conflict" })
+  const dying = (moment: "before" | "after"): Table => ({
+    ...table,
+    transact: async (...transaction) => {
+      if (moment === "after") await table.transact(...transaction)
+      throw new Error("died")
+    },
   })
 
-  test("is not finished by one with other settings, which is refused", async () => {
-    const id = TenantId.parse("died-other")
-    const dying: Table = {
-      ...table,
-      put: async (...put) => Promise.reject(new Error((await table.put(...put)) ? "died" : "")),
-    }
-    await expect(create({ id, currency: "GBP" }, dying)).rejects.toThrow("died")
-    await expect(create({ id, currency: "EUR" })).rejects.toMatchObject({ code: "conflict", field: "id" })
-    expect((await getTenant({ table }, id)).currency).toBe("GBP")
+  test("before its write has left nothing, and can be begun again", async () => {
+    const id = TenantId.parse("died-before")
+    await expect(create({ id, currency: "GBP" }, dying("before"))).rejects.toThrow("died")
+    expect(await table.query(keys.views(id))).toEqual([])
+    await create({ id, currency: "GBP" })
+    expect(await readHead({ table }, id)).toMatchObject({ generation: 1, currency: "GBP" })
+  })
+
+  test("after its write has left a whole tenant", async () => {
+    const id = TenantId.parse("died-after")
+    await expect(create({ id, currency: "GBP" }, dying("after"))).rejects.toThrow("died")
+    expect(await getTenant({ table }, id)).toMatchObject({ currency: "GBP" })
+    expect(await readHead({ table }, id)).toMatchObject({ generation: 1, currency: "GBP" })
+    expect(await listTenants({ table })).toContain(id)
+  })
+})
+
+test("another plan is in force when it is read again, and of two changes at once one is told of the other", async () => {
+  const id = TenantId.parse("planned")
+  await create({ id, plan: "free" })
+  const change = (plan: "basic" | "pro", over: Table = table) => changePlan({ table: over, clock, nonce }, id, plan)
+  expect(await change("basic")).toMatchObject({ id, plan: "basic" })
+  expect((await getTenant({ table }, id)).plan).toBe("basic")
+  const late: Table = {
+    ...table,
+    transact: async (...transaction) => {
+      await change("pro")
+      return table.transact(...transaction)
+    },
+  }
+  await expect(change("basic", late)).rejects.toMatchObject({ code: "conflict", field: "plan" })
+  expect((await getTenant({ table }, id)).plan).toBe("pro")
+  await expect(changePlan({ table, clock, nonce }, TenantId.parse("nobody"), "pro")).rejects.toMatchObject({
+    code: "not_found",
   })
 })
 

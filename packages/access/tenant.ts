@@ -1,12 +1,13 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
-import { type Clock, instant } from "#core/clock.ts"
+import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { isZone } from "#core/zone.ts"
+import { type AuditNeeds, audited } from "#store/audit.ts"
 import { keys, OPERATOR, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import { beginGeneration, switchGeneration } from "#store/views.ts"
-import { planNamed, planNames, USUAL_PLAN } from "./plans.ts"
+import { firstHead, theSwitch } from "#store/views.ts"
+import { type PlanName, planNamed, planNames, USUAL_PLAN } from "./plans.ts"
 
 /** A customer of ours: whose data it is, and how its days and money are meant. */
 export const Tenant = z.strictObject({
@@ -21,31 +22,22 @@ export const Tenant = z.strictObject({
 })
 export type Tenant = z.output<typeof Tenant>
 
-type Needs = { table: Table; clock: Clock }
+type Needs = AuditNeeds & { table: Table }
 const FIRST_GENERATION = 1
 
-/**
- * Makes a tenant with empty views. It is made when it is registered, which comes last: what died before is finished by
- * whoever begins the same tenant again. Throws `Fault("conflict")` when the id is taken.
- */
-export async function createTenant({ table, clock }: Needs, tenant: Tenant) {
+/** Makes a tenant with empty views. Throws `Fault("conflict")` when the id is taken. */
+export async function createTenant(needs: Needs, tenant: Tenant) {
+  const { clock } = needs
   const { id, name, timeZone, currency, plan } = tenant
-  const fresh = await table.put(
-    { ...keys.settings(id), name, timeZone, currency, plan, createdAt: instant(clock()) },
-    "absent",
-  )
-  if (!fresh && !(await isHalfMade({ table }, tenant)))
-    throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
-  await beginGeneration({ table }, id, FIRST_GENERATION, { zone: timeZone, currency })
-  await switchGeneration({ table }, id, 0, FIRST_GENERATION, clock())
-  await table.put({ ...keys.registered(id), name })
-}
-
-/** Whether this very tenant was begun and never registered. */
-async function isHalfMade({ table }: Pick<Needs, "table">, tenant: Tenant) {
-  if (await table.get(keys.registered(tenant.id))) return false
-  const begun = await getTenant({ table }, tenant.id)
-  return (["name", "timeZone", "currency", "plan"] as const).every((name) => begun[name] === tenant[name])
+  const settings = { ...keys.settings(id), name, timeZone, currency, plan, createdAt: instant(clock()) }
+  const deed = { action: "tenant.create", subject: id, details: { name, timeZone, currency, plan } }
+  const fresh = await audited(needs, id, deed, [
+    { put: settings, condition: "absent" },
+    { put: firstHead(id, FIRST_GENERATION, { zone: timeZone, currency }), condition: "absent" },
+    theSwitch(id, 0, FIRST_GENERATION, clock()),
+    { put: { ...keys.registered(id), name } },
+  ])
+  if (!fresh) throw new Fault("conflict", `there is a tenant ${id} already`, { field: "id" })
 }
 
 /** Throws `Fault("not_found")`. */
@@ -63,6 +55,20 @@ export async function getTenant(
     plan: planNamed(item.plan),
     createdAt: String(item.createdAt),
   }
+}
+
+/** Another plan, in force within a minute. Throws `Fault("not_found")`, or `Fault("conflict")` if it was changed meanwhile. */
+export async function changePlan(needs: Needs, id: TenantId, plan: PlanName) {
+  const before = await getTenant(needs, id)
+  const item = await needs.table.get(keys.settings(id))
+  const condition =
+    item?.plan === undefined
+      ? ({ attribute: "createdAt", is: "=", value: before.createdAt } as const)
+      : ({ attribute: "plan", is: "=", value: String(item.plan) } as const)
+  const deed = { action: "tenant.plan", subject: id, details: { from: before.plan, to: plan } }
+  if (!(await audited(needs, id, deed, [{ set: keys.settings(id), values: { plan }, condition }])))
+    throw new Fault("conflict", "the plan was changed meanwhile; look at it again", { field: "plan" })
+  return { ...before, plan }
 }
 
 /** The ids of all tenants, in order. */

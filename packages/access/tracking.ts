@@ -2,13 +2,12 @@ import { type Clock, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { pack, unpack } from "#core/pack.ts"
 import type { Plan } from "#events/plan.ts"
+import { type AuditNeeds, audited } from "#store/audit.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 
 /** A tenant's tracking plan as it is kept. */
 export type KeptPlan = { revision: number; updatedAt: string; plan: Plan }
-
-type Needs = { table: Pick<Table, "get" | "put">; clock: Clock }
 
 /** How long a function may go on believing what it read: a changed plan takes effect within this. */
 const TRUST_MS = 5 * SECOND
@@ -29,12 +28,8 @@ export async function readPlan(
 }
 
 /** Puts a plan in force. With a `revision`, only over that one: throws `Fault("conflict")` if another came between. */
-export async function writePlan(
-  { table, clock }: Needs,
-  tenant: TenantId,
-  plan: Plan,
-  revision?: number,
-): Promise<KeptPlan> {
+export async function writePlan(needs: AuditNeeds, tenant: TenantId, plan: Plan, revision?: number): Promise<KeptPlan> {
+  const { table, clock } = needs
   const before = (await readPlan({ table }, tenant))?.revision ?? 0
   const kept = { revision: before + 1, updatedAt: instant(clock()), plan }
   const item = {
@@ -44,11 +39,10 @@ export async function writePlan(
     body: pack(plan),
   }
   const inTime = revision === undefined || revision === before
-  const won =
-    inTime && (await table.put(item, before === 0 ? "absent" : { attribute: "revision", is: "=", value: before }))
-  // After an unclear answer the first attempt may have won.
-  const there = inTime && !won ? await readPlan({ table }, tenant) : undefined
-  if (won || (there?.updatedAt === kept.updatedAt && there.revision === kept.revision)) return kept
+  const condition = before === 0 ? "absent" : ({ attribute: "revision", is: "=", value: before } as const)
+  const details = { revision: kept.revision, events: plan.events.length, unknown: plan.unknown }
+  const deed = { action: "plan.write", subject: "plan", details }
+  if (inTime && (await audited(needs, tenant, deed, [{ put: item, condition }]))) return kept
   throw new Fault("conflict", "the plan was changed meanwhile; read it again", { field: "revision" })
 }
 

@@ -22,17 +22,20 @@ import type { QualityNeeds } from "#pipeline/quality/check.ts"
 import { listQuarantine, release } from "#pipeline/quarantine.ts"
 import { ask } from "#pipeline/reading.ts"
 import type { TenantId } from "#store/keys.ts"
+import { auditRoutes, by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { keyInHeader } from "./collect.ts"
 import { type HealthNeeds, healthRoutes } from "./health.ts"
 import { type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, otherMethods, parsed, perRequest, problem } from "./problem.ts"
 import { qualityRoutes } from "./quality.ts"
+import { type AdminNeeds, queueRoutes } from "./queues.ts"
 import { mountSources, type SourcesNeeds } from "./sources.ts"
 
 export type ApiNeeds = QualityNeeds &
   LimitNeeds &
   HealthNeeds &
+  AdminNeeds &
   SourcesNeeds & {
     cache?: AnswerCache
     random: Random
@@ -100,6 +103,7 @@ export function apiApp(needs: ApiNeeds) {
   }
 
   healthRoutes(app, needs)
+  queueRoutes(app, needs)
 
   app.get("/v1/query", async (c) => {
     const tenant = await tenantOf(c, "read", "some")
@@ -130,26 +134,26 @@ export function apiApp(needs: ApiNeeds) {
 
   app.get("/v1/customers/:id", async (c) => {
     const tenant = await tenantOf(c, "read")
-    return c.json(
-      await ask(needs, tenant, async (reading) => {
-        const customer = await reading.customer(idOf(c.req.param("id")))
-        if (!customer) throw new Fault("not_found", "there is no such customer")
-        return { customer: profileOf(customer, reading.currency), position: reading.position }
-      }),
-    )
+    const found = await ask(needs, tenant, async (reading) => {
+      const customer = await reading.customer(idOf(c.req.param("id")))
+      if (!customer) throw new Fault("not_found", "there is no such customer")
+      return { customer: profileOf(customer, reading.currency), position: reading.position }
+    })
+    const deed = { action: "customer.read", subject: found.customer.id }
+    return c.json(await shownTo(c, needs, tenant, deed, found))
   })
   app.get("/v1/customers/:id/timeline", async (c) => {
     const tenant = await tenantOf(c, "read", "some")
     const { after, limit: most } = parsed(TimelineQuery, c.req.query())
     const [position, shown] = (after ?? "").split(".").map(Number)
-    return c.json(
-      await ask(needs, tenant, async (reading) => {
-        const customer = await reading.customer(idOf(c.req.param("id")))
-        if (!customer) throw new Fault("not_found", "there is no such customer")
-        const page = { limit: most, ...(after === undefined ? {} : { after: { position: position!, shown: shown! } }) }
-        return timelineOf(needs, tenant, reading, customer, page)
-      }),
-    )
+    const found = await ask(needs, tenant, async (reading) => {
+      const customer = await reading.customer(idOf(c.req.param("id")))
+      if (!customer) throw new Fault("not_found", "there is no such customer")
+      const page = { limit: most, ...(after === undefined ? {} : { after: { position: position!, shown: shown! } }) }
+      return { id: customer.id, timeline: await timelineOf(needs, tenant, reading, customer, page) }
+    })
+    const deed = { action: "timeline.read", subject: found.id, details: { events: found.timeline.events.length } }
+    return c.json(await shownTo(c, needs, tenant, deed, found.timeline))
   })
 
   app.get("/v1/ledger", async (c) => {
@@ -169,7 +173,9 @@ export function apiApp(needs: ApiNeeds) {
   app.get("/v1/quarantine", async (c) => {
     const tenant = await tenantOf(c, "read", "some")
     const page = parsed(QuarantinePage, c.req.query())
-    return c.json(await ask(needs, tenant, (reading) => listQuarantine(reading, page)))
+    const found = await ask(needs, tenant, (reading) => listQuarantine(reading, page))
+    const deed = { action: "quarantine.read", subject: `${found.items.length} events`, details: asked(page) }
+    return c.json(await shownTo(c, needs, tenant, deed, found))
   })
   app.post("/v1/quarantine/release", async (c) => {
     const tenant = await tenantOf(c, "admin")
@@ -179,7 +185,7 @@ export function apiApp(needs: ApiNeeds) {
       ...(set ? { set: set as JsonObject } : {}),
       ...(dryRun === undefined ? {} : { dryRun }),
     }
-    return c.json(await ask(needs, tenant, (reading) => release(needs, reading, tenant, wish)))
+    return c.json(await ask(needs, tenant, (reading) => release(by(c, needs), reading, tenant, wish)))
   })
 
   app.get("/v1/tenant", async (c) => {
@@ -189,14 +195,15 @@ export function apiApp(needs: ApiNeeds) {
   app.get("/v1/keys", async (c) => c.json({ keys: await listKeys(needs, await tenantOf(c, "admin")) }))
   app.post("/v1/keys", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    return c.json(await createKey(needs, tenant, parsed(NewKey, await readJson(c.req.raw, BODY_BYTES))), 201)
+    return c.json(await createKey(by(c, needs), tenant, parsed(NewKey, await readJson(c.req.raw, BODY_BYTES))), 201)
   })
   app.delete("/v1/keys/:id", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    return c.json(await revokeKey(needs, tenant, c.req.param("id")))
+    return c.json(await revokeKey(by(c, needs), tenant, c.req.param("id")))
   })
 
   mountSources(app, needs, tenantOf)
+  auditRoutes(app, needs, tenantOf)
 
   otherMethods(app)
   return app
@@ -208,6 +215,12 @@ function idOf(parameter: string) {
   if (id.length > limits.idLength) throw new Fault("not_found", "there is no such customer")
   return id
 }
+
+/** Which events were asked for. */
+const asked = ({ event, code }: { event?: string | undefined; code?: string | undefined }) => ({
+  ...(event === undefined ? {} : { event }),
+  ...(code === undefined ? {} : { code }),
+})
 
 function checkParameters(url: string, wanted: "some" | "none") {
   const parameters = new URL(url).searchParams

@@ -53,7 +53,8 @@ export function healthRoutes(app: Hono<Correlated>, needs: HealthNeeds) {
   })
 }
 
-function operator(request: Request, token: string | undefined) {
+/** Throws `Fault("unauthorized")` for everybody else. */
+export function operator(request: Request, token: string | undefined) {
   const given = keyInHeader(request)
   if (token === undefined || given === undefined || !sameSecret(given, token))
     throw new Fault("unauthorized", "the operator's token is needed")

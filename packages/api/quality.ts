@@ -12,7 +12,9 @@ import { type Check, readAlerts, readChecks } from "#pipeline/quality/documents.
 import { differencesOf, draftOf } from "#pipeline/quality/draft.ts"
 import { rounded } from "#pipeline/quality/look.ts"
 import { ask } from "#pipeline/reading.ts"
+import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
+import { by } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
@@ -77,7 +79,7 @@ const DraftWish = z.strictObject({ apply: z.optional(z.boolean()) })
 type TenantOf = (c: Context<Correlated>, scope: Scope, parameters?: "some") => Promise<TenantId>
 
 /** How good the data is, and what is expected of it. */
-export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds, tenantOf: TenantOf) {
+export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds & AuditNeeds, tenantOf: TenantOf) {
   app.get("/v1/quality", async (c) => {
     const tenant = await tenantOf(c, "read", "some")
     return c.json(await qualityOf(needs, tenant, parsed(Asked, c.req.query())))
@@ -89,7 +91,7 @@ export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds, tenant
   app.put("/v1/plan", async (c) => {
     const tenant = await tenantOf(c, "admin")
     const { plan, revision } = parsed(PlanWish, await readJson(c.req.raw, BODY_BYTES))
-    return c.json(await writePlan(needs, tenant, plan, revision))
+    return c.json(await writePlan(by(c, needs), tenant, plan, revision))
   })
   app.post("/v1/plan/draft", async (c) => {
     const tenant = await tenantOf(c, "admin")
@@ -98,7 +100,7 @@ export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds, tenant
     const [kept, events] = await Promise.all([readPlan(needs, tenant), recentEvents(needs, tenant)])
     const plan = draftOf(events, kept?.plan)
     const about = { seen: events.length, plan }
-    return c.json(apply ? { ...about, ...(await writePlan(needs, tenant, plan, kept?.revision ?? 0)) } : about)
+    return c.json(apply ? { ...about, ...(await writePlan(by(c, needs), tenant, plan, kept?.revision ?? 0)) } : about)
   })
   app.get("/v1/plan/differences", async (c) => {
     const tenant = await tenantOf(c, "read")

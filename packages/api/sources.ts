@@ -23,7 +23,9 @@ import { ask, type ReadNeeds } from "#pipeline/reading.ts"
 import { type AcceptNeeds, replayDelivery } from "#pipeline/receive.ts"
 import { listVendors } from "#sources/registry.ts"
 import type { Delivery } from "#sources/source.ts"
+import { announced } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
+import { by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
@@ -50,7 +52,10 @@ export function mountSources(app: Hono<Correlated>, needs: SourcesNeeds, tenantO
   })
   app.post("/v1/sources", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    return c.json(await createSource(needs, tenant, parsed(NewSource, await readJson(c.req.raw, BODY_BYTES))), 201)
+    return c.json(
+      await createSource(by(c, needs), tenant, parsed(NewSource, await readJson(c.req.raw, BODY_BYTES))),
+      201,
+    )
   })
   app.get("/v1/sources/:id", async (c) => {
     const tenant = await tenantOf(c, "read")
@@ -61,16 +66,16 @@ export function mountSources(app: Hono<Correlated>, needs: SourcesNeeds, tenantO
   app.patch("/v1/sources/:id", async (c) => {
     const tenant = await tenantOf(c, "admin")
     const change = parsed(SourceChange, await readJson(c.req.raw, BODY_BYTES))
-    return c.json(await changeSource(needs, tenant, c.req.param("id"), change))
+    return c.json(await changeSource(by(c, needs), tenant, c.req.param("id"), change))
   })
   app.delete("/v1/sources/:id", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    return c.json(await deleteSource(needs, tenant, c.req.param("id")))
+    return c.json(await deleteSource(by(c, needs), tenant, c.req.param("id")))
   })
   app.post("/v1/sources/:id/rotate", async (c) => {
     const tenant = await tenantOf(c, "admin")
     const rotation = parsed(Rotation, await readJson(c.req.raw, BODY_BYTES, {}))
-    return c.json(await rotateSecret(needs, tenant, c.req.param("id"), rotation))
+    return c.json(await rotateSecret(by(c, needs), tenant, c.req.param("id"), rotation))
   })
   app.post("/v1/sources/:id/test", async (c) => {
     const tenant = await tenantOf(c, "admin")
@@ -88,12 +93,14 @@ export function mountSources(app: Hono<Correlated>, needs: SourcesNeeds, tenantO
   app.get("/v1/sources/:id/deliveries/:delivery", async (c) => {
     const tenant = await tenantOf(c, "admin")
     const { kept, delivery } = await opened(tenant, c.req.param("id"), c.req.param("delivery"))
-    return c.json({ ...kept, ...shown(delivery) })
+    const deed = { action: "delivery.read", subject: kept.id, details: { source: c.req.param("id") } }
+    return c.json(await shownTo(c, needs, tenant, deed, { ...kept, ...shown(delivery) }))
   })
   app.post("/v1/sources/:id/deliveries/:delivery/replay", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    const { hook, delivery } = await opened(tenant, c.req.param("id"), c.req.param("delivery"))
-    return c.json(await replayDelivery(needs, hook, delivery))
+    const { hook, kept, delivery } = await opened(tenant, c.req.param("id"), c.req.param("delivery"))
+    const deed = { action: "delivery.replay", subject: kept.id, details: { source: c.req.param("id") } }
+    return c.json(await announced(by(c, needs), tenant, deed, () => replayDelivery(needs, hook, delivery)))
   })
 
   async function opened(tenant: TenantId, id: string, name: string) {

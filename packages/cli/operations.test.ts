@@ -109,6 +109,8 @@ test("the tail of the journal is a line for each event, the last ones last", asy
     '2026-01-31T23:30:00.000Z  Order Completed  u1  (default)  [quarantined: properties.revenue one of revenue, total or products is needed] {"order_id":"4"}',
     "",
   ])
+  const { rows } = (await world.ask("audit", "list", "--tenant", "tailed", "--limit", "1")) as { rows: object[] }
+  expect(rows).toMatchObject([{ actor: "operator", action: "journal.tail", details: { events: 3, follow: false } }])
   expect(await world.ask("tail", "--tenant", "tailed", "-n", "1")).toMatchObject({
     position: 3,
     events: [{ id: "4", position: 3 }],

@@ -2,6 +2,7 @@ import type { Command } from "commander"
 import { SECOND } from "#core/clock.ts"
 import type { Event } from "#events/event.ts"
 import type { Runtime } from "#platform/runtime.ts"
+import { noted } from "#store/audit.ts"
 import { type Entry, entriesAfter, entriesAt, journalHead } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
 import { lineOfEvent } from "./events.ts"
@@ -25,6 +26,8 @@ export function addTail(program: Command, terminal: Terminal) {
     .action(async (options: Options) => {
       const { runtime, tenant } = await openTenant(options, terminal)
       const { events, position } = await lastOf(runtime, tenant, options.lines)
+      const details = { events: events.length, follow: options.follow === true }
+      await noted(runtime, tenant, { action: "journal.tail", subject: `up to ${position}`, details })
       if (!options.follow)
         return show(terminal, options.json, { position, events }, () => events.map(lineOfEvent).join(""))
       const line = options.json ? (event: Written) => `${JSON.stringify(event)}\n` : lineOfEvent

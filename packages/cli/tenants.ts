@@ -1,9 +1,10 @@
-import type { Command } from "commander"
-import { createTenant, getTenant, listTenants, Tenant } from "#access/tenant.ts"
+import { Argument, type Command } from "commander"
+import { type PlanName, planNames } from "#access/plans.ts"
+import { changePlan, createTenant, getTenant, listTenants, Tenant } from "#access/tenant.ts"
 import { inFlight } from "#core/parallel.ts"
-import { type Common, checked, onData } from "./options.ts"
+import { type Common, checked, onData, onStorage } from "./options.ts"
 import { show, table } from "./print.ts"
-import { openStorage } from "./storage.ts"
+import { openStorage, openTenant } from "./storage.ts"
 import type { Terminal } from "./terminal.ts"
 
 const READS_IN_FLIGHT = 8
@@ -26,6 +27,13 @@ export function addTenants(program: Command, terminal: Terminal) {
         tenant,
         () => `made the tenant ${tenant.id} (${tenant.timeZone}, ${tenant.currency}); keys for it: ${next}\n`,
       )
+    })
+  onStorage(group.command("plan").addArgument(new Argument("<plan>", "what it may use").choices(planNames)))
+    .description("put a tenant on another plan, within a minute")
+    .action(async (plan: PlanName, options: Common) => {
+      const { runtime, tenant } = await openTenant(options, terminal)
+      const changed = await changePlan(runtime, tenant, plan)
+      show(terminal, options.json, changed, () => `${tenant} is on the plan ${plan}\n`)
     })
   onData(group.command("list"))
     .description("all tenants")

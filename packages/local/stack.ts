@@ -96,6 +96,7 @@ async function started(
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
     AWS_ENDPOINT_URL_SQS: queues.url,
+    AWS_ENDPOINT_URL_CLOUDWATCH: queues.url,
   })
   let url = ""
   const runtime = runtimeOf(config, {

@@ -6,6 +6,7 @@ import { append, type BatchText } from "#store/journal.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { fromMessage } from "./accept.ts"
+import { Unreadable } from "./failures.ts"
 
 type Needs = {
   table: Table
@@ -16,6 +17,8 @@ type Needs = {
   tracing?: Tracing | undefined
   /** A fold is asked for whenever the journal has grown by so many events. */
   foldEvery?: (() => number) | undefined
+  /** Hears why a message failed. */
+  failed?: (index: number, error: unknown) => void
 }
 
 /** Raw bytes of an entry: it fits into an item of 400 KB even if nothing in it can be compressed. */
@@ -45,14 +48,19 @@ export async function appendMessages(
       // Stays "failed": the queue gives it back, and in the end to the dead letters.
       const { correlationId } = origins[index] ?? {}
       const { code } = failure(error)
+      needs.failed?.(index, new Unreadable((error as Error).message))
       needs.log("append.unreadable", { correlationId, route: "append", outcome: "failed", code, bytes: message.length })
     }
   }
   const appendTenant = async ([tenant, carried]: [TenantId, Carried[]]) => {
     for (const group of groupsOf(carried)) {
-      await appendGroup(needs, tenant, group, () => {
-        for (const { index } of group) outcomes[index] = "done"
-      })
+      const ended = (error?: unknown) => {
+        for (const { index } of group) {
+          if (error === undefined) outcomes[index] = "done"
+          else if (outcomes[index] === "failed") needs.failed?.(index, error)
+        }
+      }
+      await appendGroup(needs, tenant, group, ended)
     }
   }
   await Promise.all([...tenants].map(appendTenant))
@@ -60,7 +68,7 @@ export async function appendMessages(
 }
 
 /** One entry: a unit of work of its own, below the first of those that it came from. */
-function appendGroup(needs: Needs, tenant: TenantId, group: readonly Carried[], onDone: () => void) {
+function appendGroup(needs: Needs, tenant: TenantId, group: readonly Carried[], ended: (error?: unknown) => void) {
   const [first, ...others] = originsOf(group)
   const wish = { name: "process append", kind: "consumer", origin: first ?? {}, joined: others } as const
   return unitOf(needs, wish, async (unit) => {
@@ -84,13 +92,14 @@ function appendGroup(needs: Needs, tenant: TenantId, group: readonly Carried[], 
     try {
       if (!(await needs.table.get(keys.settings(tenant)))) throw new Error("there is no such tenant")
       const { position, events: all } = await append(needs, tenant, group)
-      onDone()
+      ended()
       const every = needs.foldEvery?.() ?? FOLD_EVERY
       const step = Math.floor(all / every)
       if (step > Math.floor((all - events) / every)) await needs.requestFold(tenant, String(step))
       tell("append", { outcome: "appended", position })
     } catch (error) {
       unit.failed = true
+      ended(error)
       tell("append.failed", { outcome: "failed", ...failure(error) })
     }
   })

@@ -20,13 +20,14 @@ export async function settle(table: Table, about: Partial<Omit<Tenant, "id">> = 
   const clock = fakeClock("2026-05-10T12:00:00.000Z")
   const bytes = seededRandom(seed)
   const tenant = `acme-${seed}` as TenantId
-  await createTenant({ table, clock }, Tenant.parse({ id: tenant, name: "Acme", currency: "EUR", ...about }))
+  const nonce = () => randomText(bytes, 16)
+  await createTenant({ table, clock, nonce }, Tenant.parse({ id: tenant, name: "Acme", currency: "EUR", ...about }))
   const queue: string[] = []
   const asked: string[] = []
   const needs = {
     table,
     clock,
-    nonce: () => randomText(bytes, 16),
+    nonce,
     log: silent,
     tails: newTails(),
     enqueue: async (messages: readonly string[]) => void queue.push(...messages),

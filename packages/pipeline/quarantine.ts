@@ -1,8 +1,9 @@
-import { type Clock, instant } from "#core/clock.ts"
+import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import type { Event, JsonObject, Reason } from "#events/event.ts"
 import { isShapely, limits, schemaReason } from "#events/message.ts"
+import { type AuditNeeds, announced } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Enqueue, toMessage } from "./accept.ts"
 import type { Lain } from "./memory.ts"
@@ -48,12 +49,15 @@ function checkSize({ id, properties, ...rest }: Event) {
     throw new Fault("payload_too_large", tooMuch(`larger than ${limits.eventBytes} bytes`), { field: "set" })
 }
 
+/** An audit row tells so many by their ids; the subject tells how many there were. */
+const IDS_NAMED = 100
+
 /**
  * Sends what now passes its schema back through the queue, to be counted where it belongs; what still breaks it stays.
  * Releasing twice changes nothing.
  */
 export async function release(
-  needs: { clock: Clock; enqueue: Enqueue },
+  needs: AuditNeeds & { enqueue: Enqueue },
   reading: Reading,
   tenant: TenantId,
   wish: Release,
@@ -83,6 +87,14 @@ export async function release(
     }
     messages.push(toMessage(tenant, batch))
   }
-  if (messages.length > 0 && !wish.dryRun) await needs.enqueue(messages)
+  if (messages.length > 0 && !wish.dryRun) {
+    const details = {
+      ids: outcome.released.slice(0, IDS_NAMED),
+      edited: Object.keys(wish.set ?? {}),
+      kept: outcome.kept.length,
+    }
+    const deed = { action: "quarantine.release", subject: `${outcome.released.length} events`, details }
+    await announced(needs, tenant, deed, () => needs.enqueue(messages))
+  }
   return outcome
 }

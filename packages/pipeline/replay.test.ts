@@ -3,7 +3,7 @@ import { MINUTE } from "#core/clock.ts"
 import { unpack } from "#core/pack.ts"
 import { startTable } from "#platform/fixture.ts"
 import { BUCKETS, keys } from "#store/keys.ts"
-import type { Table } from "#store/table.ts"
+import type { Table, Write } from "#store/table.ts"
 import { readHead, readValues } from "#store/views.ts"
 import { call, order, type Settled, settle } from "./fixture.ts"
 import { foldTenant } from "./folding.ts"
@@ -168,15 +168,14 @@ test("in another currency other orders are at home", async () => {
   expect([total, currency]).toEqual(["6.00", "USD"])
 })
 
+const switches = (writes: readonly Write[]) => writes.some((write) => "put" in write && write.put.sk === "current")
+
 test("a replay that was cut off goes on where it was", async () => {
   const world = await settle(table)
   await someLife(world, 6, 100)
   const dying: Table = {
     ...table,
-    set: (key, values, condition) =>
-      "generation" in values || key.sk === "current"
-        ? Promise.reject(new Error("died"))
-        : table.set(key, values, condition),
+    transact: (writes, token) => (switches(writes) ? Promise.reject(new Error("died")) : table.transact(writes, token)),
   }
   await expect(replay({ ...world.needs, table: dying }, world.tenant)).rejects.toThrow("died")
   expect((await readHead(world.needs, world.tenant))?.generation).toBe(1)
@@ -194,7 +193,7 @@ test("one that was cut off with other settings is left alone", async () => {
   await world.send([order("a", "1")])
   const dying: Table = {
     ...table,
-    set: (key, ...more) => (key.sk === "current" ? Promise.reject(new Error("died")) : table.set(key, ...more)),
+    transact: (writes, token) => (switches(writes) ? Promise.reject(new Error("died")) : table.transact(writes, token)),
   }
   await expect(replay({ ...world.needs, table: dying }, world.tenant, { zone: "Asia/Kolkata" })).rejects.toThrow("died")
   expect((await replay(world.needs, world.tenant)).generation).toBe(3)
@@ -233,13 +232,13 @@ test("what is appended during a replay is counted", async () => {
   let sent = false
   const busy: Table = {
     ...table,
-    set: async (key, values, condition) => {
-      if (key.sk === "current" && !sent) {
+    transact: async (writes, token) => {
+      if (switches(writes) && !sent) {
         sent = true
         await world.send([order("late", "1000")])
         await world.fold()
       }
-      return table.set(key, values, condition)
+      return table.transact(writes, token)
     },
   }
   const before = Number(await world.total({ metric: "gross_revenue", from: "2026-04-01" }))

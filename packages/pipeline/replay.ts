@@ -1,9 +1,10 @@
 import { type BlockKind, blockKind } from "#metrics/block.ts"
 import { dimensionNames, sketchDimensions } from "#metrics/dimension.ts"
+import { type AuditNeeds, audited } from "#store/audit.ts"
 import { journalHead } from "#store/journal.ts"
 import { BUCKETS, keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import { beginGeneration, readHead, switchGeneration, unreadGenerations } from "#store/views.ts"
+import { firstHead, readHead, theSwitch, unreadGenerations } from "#store/views.ts"
 import { type FoldNeeds, foldTenant, setKinds } from "./folding.ts"
 
 type Settings = { zone: string; currency: string }
@@ -14,7 +15,7 @@ type Settings = { zone: string; currency: string }
  * A replay that was cut off goes on where it was.
  */
 export async function replay(
-  needs: FoldNeeds,
+  needs: FoldNeeds & AuditNeeds,
   tenant: TenantId,
   options: Partial<Settings> & { onProgress?: (position: number, of: number) => void } = {},
 ): Promise<{ generation: number; position: number }> {
@@ -25,17 +26,21 @@ export async function replay(
   const goal = (await journalHead(needs, tenant)).position
   await foldTenant(needs, tenant, { generation, onProgress: (position) => options.onProgress?.(position, goal) })
   const built = (await readHead(needs, tenant, generation))!
-  if (!(await switchGeneration(needs, tenant, current.generation, generation, needs.clock()))) {
-    throw new Error("another replay was faster; its views are the current ones")
-  }
-  await needs.table.set(keys.settings(tenant), { timeZone: settings.zone, currency: settings.currency })
+  const deed = { action: "views.switch", subject: `views ${generation}`, details: { before: current.generation } }
+  const switched = await audited(needs, tenant, deed, [
+    theSwitch(tenant, current.generation, generation, needs.clock()),
+    { set: keys.settings(tenant), values: { timeZone: settings.zone, currency: settings.currency } },
+  ])
+  if (!switched) throw new Error("another replay was faster; its views are the current ones")
   return { generation, position: built.position }
 }
 
 /** The next generation, or one that a replay with the same settings had begun. */
-async function nextGeneration(needs: Pick<FoldNeeds, "table">, tenant: TenantId, current: number, settings: Settings) {
+async function nextGeneration(needs: FoldNeeds & AuditNeeds, tenant: TenantId, current: number, settings: Settings) {
   for (let generation = current + 1; ; generation++) {
-    if (await beginGeneration(needs, tenant, generation, settings)) return generation
+    const deed = { action: "views.replay", subject: `views ${generation}`, details: settings }
+    const head = { put: firstHead(tenant, generation, settings), condition: "absent" } as const
+    if (await audited(needs, tenant, deed, [head])) return generation
     const begun = await readHead(needs, tenant, generation)
     if (begun?.zone === settings.zone && begun.currency === settings.currency) return generation
   }

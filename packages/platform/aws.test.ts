@@ -168,3 +168,27 @@ test("where nobody listens the network's own error is told", async () => {
   await expect(get({ endpoints: { dynamodb: "http://127.0.0.1:1" } })).rejects.toThrow("ECONNREFUSED")
   expect(slept).toHaveLength(3)
 })
+
+const canceled = (...codes: string[]) =>
+  answers(400, {
+    __type: "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+    CancellationReasons: codes.map((Code) => ({ Code })),
+  })
+
+test.each([[["TransactionConflict", "None"]], [["None", "ThrottlingError"]], [["ProvisionedThroughputExceeded"]]])(
+  "a transaction that others were in the way of (%j) is tried again",
+  async (codes) => {
+    script.push(canceled(...codes), well)
+    await expect(get()).resolves.toEqual({ Item: { pk: { S: "a" } } })
+    expect(received).toHaveLength(2)
+  },
+)
+
+test.each([[["ConditionalCheckFailed", "TransactionConflict"]], [["ValidationError"]], [[]]])(
+  "a transaction that was refused for more than that (%j) is not",
+  async (codes) => {
+    script.push(canceled(...codes))
+    await expect(get()).rejects.toMatchObject({ code: "TransactionCanceledException" })
+    expect(received).toHaveLength(1)
+  },
+)

@@ -19,13 +19,13 @@ export class AwsError extends Error {
   }
 }
 
-export type Service = "dynamodb" | "sqs" | "kms"
+export type Service = "dynamodb" | "sqs" | "kms" | "monitoring"
 export type AwsOptions = {
   region: string
   /** Asked at each call: Lambda renews what stands in its environment. */
   credentials: () => Credentials
   /** Other than AWS's own, such as `http://127.0.0.1:8000`. */
-  endpoints?: Partial<Record<Service, string>>
+  endpoints?: Partial<Record<Service, string | undefined>>
   /** Numbers in [0, 1), for the jitter of retries. */
   random: () => number
   sleep: (ms: number) => Promise<void>
@@ -41,6 +41,8 @@ const protocols = {
   dynamodb: { target: "DynamoDB_20120810", type: "application/x-amz-json-1.0" },
   sqs: { target: "AmazonSQS", type: "application/x-amz-json-1.0" },
   kms: { target: "TrentService", type: "application/x-amz-json-1.1" },
+  /** CloudWatch. */
+  monitoring: { target: "GraniteServiceVersion20100801", type: "application/x-amz-json-1.0" },
 } as const
 const passing = new Set([
   "ThrottlingException",
@@ -48,6 +50,10 @@ const passing = new Set([
   "RequestLimitExceeded",
   "TransactionInProgressException",
   "TransactionConflictException",
+  // As a transaction's reasons have it.
+  "ThrottlingError",
+  "TransactionConflict",
+  "ProvisionedThroughputExceeded",
   "InternalServerError",
   "ServiceUnavailable",
 ])
@@ -63,10 +69,13 @@ export function awsClient(options: AwsOptions): AwsCall {
   const attempts = options.attempts ?? 4
   const clock = options.clock ?? systemClock
   const sign = signer()
+  const urlOf = (service: Service) =>
+    new URL(options.endpoints?.[service] ?? `https://${service}.${options.region}.amazonaws.com`)
   const urls = {
-    dynamodb: new URL(options.endpoints?.dynamodb ?? `https://dynamodb.${options.region}.amazonaws.com`),
-    sqs: new URL(options.endpoints?.sqs ?? `https://sqs.${options.region}.amazonaws.com`),
-    kms: new URL(options.endpoints?.kms ?? `https://kms.${options.region}.amazonaws.com`),
+    dynamodb: urlOf("dynamodb"),
+    sqs: urlOf("sqs"),
+    kms: urlOf("kms"),
+    monitoring: urlOf("monitoring"),
   }
 
   const once = (service: Service, action: string, body: string) =>
@@ -98,7 +107,7 @@ export function awsClient(options: AwsOptions): AwsCall {
           response.on("data", (chunk: Buffer) => chunks.push(chunk))
           response.on("error", reject)
           response.on("end", () => {
-            if (!response.complete) return reject(new Error("the answer was cut off"))
+            if (!response.complete) return reject(broken("ECONNRESET", "the answer was cut off"))
             const text = Buffer.concat(chunks).toString("utf8")
             const answer = parsed(text)
             const status = response.statusCode ?? 0
@@ -108,7 +117,9 @@ export function awsClient(options: AwsOptions): AwsCall {
           })
         },
       )
-      request.on("timeout", () => request.destroy(new Error(`no answer in ${options.timeoutMs ?? 10_000} ms`)))
+      request.on("timeout", () =>
+        request.destroy(broken("ETIMEDOUT", `no answer in ${options.timeoutMs ?? 10_000} ms`)),
+      )
       request.on("error", reject)
       request.end(body)
     })
@@ -119,13 +130,26 @@ export function awsClient(options: AwsOptions): AwsCall {
       try {
         return await once(service, action, text)
       } catch (error) {
-        const retry = error instanceof AwsError ? passing.has(error.code) || error.status >= 500 : true
+        const retry = error instanceof AwsError ? isPassing(error) : true
         if (!retry || attempt >= attempts) throw error
         await options.sleep(options.random() * Math.min(SLOWEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt))
       }
     }
   }
 }
+
+/** A transaction passes with all of its reasons: another one was in the way, or the table was busy. */
+function isPassing({ code, status, body }: AwsError) {
+  const reasons = (body.CancellationReasons ?? []) as { Code: string }[]
+  return (
+    passing.has(code) ||
+    status >= 500 ||
+    (reasons.length > 0 && reasons.every(({ Code }) => Code === "None" || passing.has(Code)))
+  )
+}
+
+/** As the network itself would say it. */
+const broken = (code: string, message: string) => Object.assign(new Error(message), { code })
 
 function parsed(text: string): Record<string, unknown> | undefined {
   if (text === "") return {}

@@ -16,6 +16,7 @@ const Environment = z.object({
   AWS_ENDPOINT_URL_DYNAMODB: z.optional(url("http://127.0.0.1:8000")),
   AWS_ENDPOINT_URL_SQS: z.optional(url("http://127.0.0.1:9324")),
   AWS_ENDPOINT_URL_KMS: z.optional(url("http://127.0.0.1:8080")),
+  AWS_ENDPOINT_URL_CLOUDWATCH: z.optional(url("http://127.0.0.1:9324")),
   /** Said by Lambda alone: figures are then written to the log. */
   AWS_LAMBDA_FUNCTION_NAME: z.optional(text("octant-production-collect")),
   /** The key under which each tenant's keys are kept. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { randomText, seededRandom } from "#core/random.ts"
-import type { Item, Meter, Table } from "#store/table.ts"
+import type { Item, Meter, Table, Write } from "#store/table.ts"
 
 const KB = 1024
 
@@ -223,6 +223,76 @@ export function tableContract(name: string, makeTable: (meter: Meter) => Promise
       expect(keysOf(await table.query(pk))).toEqual(["a", "c"])
     })
 
+    test("writes are done together, each under its own condition", async () => {
+      const pk = await fill(fresh(), ["gone", "set", "kept"])
+      const writes: Write[] = [
+        { put: { pk, sk: "new", n: 1, body: Buffer.from([1]) }, condition: "absent" },
+        { set: { pk, sk: "set" }, values: { n: 2, never: null } },
+        { delete: { pk, sk: "gone" } },
+      ]
+      expect(await table.transact(writes, `${pk}-token`)).toEqual([])
+      expect(await table.query(pk)).toEqual([
+        { pk, sk: "kept" },
+        { pk, sk: "new", n: 1, body: Buffer.from([1]) },
+        { pk, sk: "set", n: 2 },
+      ])
+    })
+
+    test("when conditions do not hold, their places are told and nothing is done", async () => {
+      const pk = await fill(fresh(), ["a", "b", "c"])
+      await table.set({ pk, sk: "c" }, { version: 3 })
+      const writes: Write[] = [
+        { put: { pk, sk: "a" }, condition: "absent" },
+        { put: { pk, sk: "new" } },
+        { set: { pk, sk: "b" }, values: { n: 1 }, condition: { attribute: "version", is: "=", value: 3 } },
+        { delete: { pk, sk: "c" }, condition: { attribute: "version", is: "=", value: 2 } },
+      ]
+      expect(await table.transact(writes, `${pk}-token`)).toEqual([0, 2, 3])
+      expect(await table.query(pk)).toEqual([
+        { pk, sk: "a" },
+        { pk, sk: "b" },
+        { pk, sk: "c", version: 3 },
+      ])
+      const fine: Write = { delete: { pk, sk: "c" }, condition: { attribute: "version", is: "<", value: 4 } }
+      expect(await table.transact([fine], `${pk}-again`)).toEqual([])
+      expect(keysOf(await table.query(pk))).toEqual(["a", "b"])
+    })
+
+    test("the same writes under the same token are done once; other writes under it are refused", async () => {
+      const pk = fresh()
+      const writes: Write[] = [{ put: { pk, sk: "a", n: 1 }, condition: "absent" }]
+      expect(await table.transact(writes, `${pk}-token`)).toEqual([])
+      expect(await table.transact(writes, `${pk}-token`)).toEqual([])
+      expect(await table.transact(writes, `${pk}-other`)).toEqual([0])
+      await expect(table.transact([{ put: { pk, sk: "b" } }], `${pk}-token`)).rejects.toThrow(
+        "IdempotentParameterMismatchException",
+      )
+    })
+
+    test("two writes to one item are refused together", async () => {
+      const pk = fresh()
+      const writes: Write[] = [{ put: { pk, sk: "a" } }, { delete: { pk, sk: "a" } }]
+      await expect(table.transact(writes, `${pk}-token`)).rejects.toThrow("ValidationException")
+    })
+
+    test("of twenty who change two items together, each of which only one may have, one does", async () => {
+      const pk = fresh()
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, writer) =>
+          table.transact(
+            [
+              { put: { pk, sk: "a", writer }, condition: "absent" },
+              { put: { pk, sk: "b", writer }, condition: "absent" },
+            ],
+            `${pk}-${writer}`,
+          ),
+        ),
+      )
+      expect(outcomes.filter((failed) => failed.length === 0)).toHaveLength(1)
+      const writer = outcomes.findIndex((failed) => failed.length === 0)
+      expect((await table.query(pk)).map((item) => item.writer)).toEqual([writer, writer])
+    })
+
     test("an item of 400 KB is taken and a larger one refused", async () => {
       const pk = fresh()
       const names = "pk".length + pk.length + "sk".length + "a".length + "body".length
@@ -249,6 +319,9 @@ export function tableContract(name: string, makeTable: (meter: Meter) => Promise
       expect(await measured(() => table.add({ pk, sk: "n" }, { x: 1 }))).toEqual([
         ["UpdateItem", pk, { read: 0, write: 1 }],
       ])
+      expect(await measured(() => table.transact([{ put: { pk, sk: "t" } }, { delete: { pk, sk: "a" } }], pk))).toEqual(
+        [["TransactWriteItems", pk, { read: 0, write: 2 + 2 * 5 }]],
+      )
       expect(await measured(() => table.deleteMany([{ pk, sk: "n" }]))).toEqual([
         ["BatchWriteItem", pk, { read: 0, write: 1 }],
       ])

@@ -1,9 +1,8 @@
 import { inFlight, slices } from "#core/parallel.ts"
-import type { Condition, Item, Key, Meter, Range, Table, Value } from "#store/table.ts"
+import type { Item, Key, Meter, Range, Table } from "#store/table.ts"
+import { type Attributes, conditional, fromAttributes, toAttribute, toAttributes, update } from "./attributes.ts"
 import { type AwsCall, AwsError } from "./aws.ts"
 
-type Attribute = { S: string } | { N: string } | { B: string } | { BOOL: boolean }
-type Attributes = Record<string, Attribute>
 type Capacity = { CapacityUnits?: number; TableName?: string }
 
 const GET_AT_ONCE = 100
@@ -100,33 +99,15 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
       })
       return fromAttributes(answer.Attributes as Attributes) as unknown as Record<string, number>
     },
-    set: (key, values, condition) => {
-      const names = Object.keys(values)
-      const sets = names.flatMap((name, i) => (values[name] === null ? [] : [`#a${i} = :a${i}`]))
-      const removes = names.flatMap((name, i) => (values[name] === null ? [`#a${i}`] : []))
-      const { ConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues } = conditional(condition)
-      const given = names.flatMap((name, i) => (values[name] === null ? [] : [[`:a${i}`, toAttribute(values[name]!)]]))
-      return holds(
-        send("UpdateItem", key.pk, "write", {
-          TableName: table,
-          Key: toAttributes(key),
-          UpdateExpression: [
-            ...(sets.length ? [`SET ${sets.join(", ")}`] : []),
-            ...(removes.length ? [`REMOVE ${removes.join(", ")}`] : []),
-          ].join(" "),
-          ...(ConditionExpression ? { ConditionExpression } : {}),
-          ExpressionAttributeNames: {
-            ...Object.fromEntries(names.map((name, i) => [`#a${i}`, name])),
-            ...ExpressionAttributeNames,
-          },
-          ...(given.length || ExpressionAttributeValues
-            ? { ExpressionAttributeValues: { ...Object.fromEntries(given), ...ExpressionAttributeValues } }
-            : {}),
-        }),
-      )
-    },
+    set: (key, values, condition) =>
+      holds(send("UpdateItem", key.pk, "write", { TableName: table, ...update(key, values, condition) })),
     delete: async (key) => {
       await send("DeleteItem", key.pk, "write", { TableName: table, Key: toAttributes(key) })
+    },
+    transact: async (writes, token) => {
+      const { transact } = await import("./transact.ts")
+      const written = { toAttributes, conditional, update }
+      return transact((pk, body) => send("TransactWriteItems", pk, "write", body), written, table, writes, token)
     },
     deleteMany: async (keys) => {
       await inFlight(slices(keys, WRITE_AT_ONCE), GETS_IN_FLIGHT, async (slice) => {
@@ -141,7 +122,8 @@ export function dynamoTable(options: { call: AwsCall; table: string; meter?: Met
 }
 
 function between(pk: string, { from, after, to }: Range) {
-  const low = after ?? from
+  // DynamoDB takes no empty key, and nothing lies before it.
+  const low = (after ?? from) || undefined
   const values: Attributes = { ":pk": { S: pk } }
   if (low !== undefined) values[":low"] = { S: low }
   if (to !== undefined) values[":high"] = { S: to }
@@ -154,40 +136,4 @@ function between(pk: string, { from, after, to }: Range) {
           ? " AND sk <= :high"
           : ""
   return { KeyConditionExpression: `pk = :pk${bounds}`, ExpressionAttributeValues: values }
-}
-
-function conditional(condition: Condition | undefined): {
-  ConditionExpression?: string
-  ExpressionAttributeNames?: Record<string, string>
-  ExpressionAttributeValues?: Attributes
-} {
-  if (!condition) return {}
-  if (condition === "absent") return { ConditionExpression: "attribute_not_exists(pk)" }
-  return {
-    ConditionExpression: `${condition.orAbsent ? "attribute_not_exists(pk) OR " : ""}#condition ${condition.is} :condition`,
-    ExpressionAttributeNames: { "#condition": condition.attribute },
-    ExpressionAttributeValues: { ":condition": toAttribute(condition.value) },
-  }
-}
-
-function toAttribute(value: Value): Attribute {
-  if (typeof value === "string") return { S: value }
-  if (typeof value === "number") return { N: String(value) }
-  if (typeof value === "boolean") return { BOOL: value }
-  return { B: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") }
-}
-
-const toAttributes = (item: Record<string, Value>): Attributes =>
-  Object.fromEntries(Object.entries(item).map(([name, value]) => [name, toAttribute(value)]))
-
-function fromAttributes(attributes: Attributes): Item {
-  const item: Record<string, Value> = {}
-  for (const name in attributes) {
-    const value = attributes[name]!
-    if ("S" in value) item[name] = value.S
-    else if ("N" in value) item[name] = Number(value.N)
-    else if ("B" in value) item[name] = Buffer.from(value.B, "base64")
-    else item[name] = value.BOOL
-  }
-  return item as Item
 }

@@ -51,10 +51,12 @@ type FunctionFacts = {
   handler: string
   timeoutSeconds: number
   memoryMb: number
-  /** What it does to the table, the queues it sends to and looks at, what it does by the vault's key: so much is granted. */
+  /** What it does to the table (in transactions too), the queues it sends to and looks at, what it does by the vault's key: so much is granted. */
   table: readonly TableAction[]
   sends?: readonly QueueName[]
   looks?: readonly QueueName[]
+  /** Whose dead letters it takes, to show them or to send them back. */
+  mends?: readonly QueueName[]
   vault?: readonly KeyAction[]
   /** The queue that it works. */
   queue?: QueueName
@@ -120,8 +122,9 @@ export const functions = {
     timeoutSeconds: 60,
     memoryMb: 1024,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
-    sends: ["append"],
+    sends: ["append", "fold"],
     looks: ["append", "fold"],
+    mends: ["append", "fold"],
     vault: ["GenerateDataKey", "Decrypt"],
     settings: [
       ...limits.settings,
@@ -156,8 +159,10 @@ export const functions = {
     handler: "functions/close.handler",
     timeoutSeconds: 300,
     memoryMb: 512,
-    table: ["GetItem", "Query"],
-    sends: ["fold"],
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "BatchWriteItem"],
+    sends: ["append", "fold"],
+    mends: ["append", "fold"],
+    settings: ["OCTANT_APPEND_DEAD_QUEUE_URL", "OCTANT_FOLD_DEAD_QUEUE_URL"],
     slowMs: 200_000,
     reserved: 1,
   },

@@ -65,10 +65,20 @@ describe("the worker that folds", () => {
   })
 })
 
+/** No queue to be looked at. */
+const noQueues = {
+  call: () => Promise.reject(new Error("not asked for")),
+  queues: { append: { url: "", dead: undefined }, fold: { url: "", dead: undefined } },
+}
+
 describe("the day's close", () => {
   async function asked(world: Awaited<ReturnType<typeof settle>>) {
     const steps: [string, string][] = []
-    await closeWorker({ ...world.needs, requestFold: async (tenant, step) => void steps.push([tenant, step]) })()
+    await closeWorker({
+      ...world.needs,
+      ...noQueues,
+      requestFold: async (tenant, step) => void steps.push([tenant, step]),
+    })()
     return steps.filter(([tenant]) => tenant === world.tenant).map(([, step]) => step)
   }
 

@@ -6,6 +6,8 @@ import { failure } from "#core/log.ts"
 import { isCorrelationId, type Origin, unitOf } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
 import { appendMessages } from "#pipeline/append.ts"
+import { redriveAfterOutage } from "#pipeline/deadletters.ts"
+import { noteFailures, Unreadable } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { lagOf, tellLag } from "#pipeline/lag.ts"
 import { check } from "#pipeline/quality/check.ts"
@@ -45,6 +47,7 @@ function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) 
     if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
   }
 }
+type Failed = Parameters<typeof noteFailures>[2][number]
 type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures" | "tracing" | "foldEvery">>
 
 /** Appends what was accepted to the journals. */
@@ -52,11 +55,13 @@ export const appendWorker =
   (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold"> & Waits) =>
   async (event: QueueEvent) => {
     tellWaits(runtime, "append", event)
+    const failed: Failed[] = []
     const outcomes = await appendMessages(
-      runtime,
+      { ...runtime, failed: (index, error) => failed.push({ message: event.Records[index]!, error }) },
       event.Records.map(({ body }) => body),
       event.Records.map(originOf),
     )
+    await noteFailures(runtime, "append", failed)
     return answerOf(
       event,
       outcomes.map((outcome) => outcome === "done"),
@@ -64,6 +69,14 @@ export const appendWorker =
   }
 
 const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
+
+function requestIn(body: string) {
+  try {
+    return FoldRequest.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Unreadable((error as Error).message)
+  }
+}
 
 /** A fold that takes longer is handed on between two commits: well within the function's time-out. */
 const FOLD_BUDGET_MS = 10 * MINUTE
@@ -74,11 +87,19 @@ export const foldWorker =
   async (event: QueueEvent) => {
     tellWaits(runtime, "fold", event)
     const done: boolean[] = []
-    for (const record of event.Records) done.push(await foldOne(runtime, record, isStopping))
+    const failed: Failed[] = []
+    const onFailure = (message: QueueRecord, error: unknown) => void failed.push({ message, error })
+    for (const record of event.Records) done.push(await foldOne(runtime, record, isStopping, onFailure))
+    await noteFailures(runtime, "fold", failed)
     return answerOf(event, done)
   }
 
-function foldOne(runtime: Parameters<typeof foldWorker>[0], record: QueueRecord, isStopping: () => boolean) {
+function foldOne(
+  runtime: Parameters<typeof foldWorker>[0],
+  record: QueueRecord,
+  isStopping: () => boolean,
+  onFailure: (message: QueueRecord, error: unknown) => void,
+) {
   const wish = { name: "process fold", kind: "consumer", origin: originOf(record) } as const
   return unitOf(runtime, wish, async (unit) => {
     const started = runtime.clock()
@@ -89,24 +110,38 @@ function foldOne(runtime: Parameters<typeof foldWorker>[0], record: QueueRecord,
       runtime.log(name, { correlationId, tenant, route: "fold", ms, readUnits, writeUnits, ...more })
     }
     try {
-      tenant = FoldRequest.parse(JSON.parse(record.body)).tenant
+      tenant = requestIn(record.body).tenant
       const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
       const outcome = await foldTenant(runtime, tenant, { goOn })
       tell("fold", { outcome })
       return outcome !== "interrupted"
     } catch (error) {
       unit.failed = true
+      onFailure(record, error)
       tell("fold.failed", { outcome: "failed", ...failure(error) })
       return false
     }
   })
 }
 
+type CloseNeeds = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "call" | "queues"> &
+  Partial<Pick<Runtime, "tracing" | "figures">>
+
+/** Sends back what an outage has killed; a queue that cannot be looked at does not keep the others from it. */
+async function mend(runtime: CloseNeeds) {
+  for (const queue of Object.keys(runtime.queues)) {
+    if (runtime.queues[queue as keyof CloseNeeds["queues"]]?.dead === undefined) continue
+    try {
+      const { moved } = await redriveAfterOutage(runtime, queue)
+      if (moved.length > 0) runtime.log("redrive", { queue, count: moved.length })
+    } catch (error) {
+      runtime.log("redrive.failed", { queue, ...failure(error) })
+    }
+  }
+}
+
 /** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
-export const closeWorker = (
-  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold"> &
-    Partial<Pick<Runtime, "tracing" | "figures">>,
-) =>
+export const closeWorker = (runtime: CloseNeeds) =>
   scheduled(runtime, "close", async () => {
     const tenants = await listTenants(runtime)
     const lags: number[] = []
@@ -121,6 +156,7 @@ export const closeWorker = (
       if (foldedOn < today || head.pending) await runtime.requestFold(tenant, `close-${today}-${head.version}`)
     }
     if (runtime.figures) tellLag(runtime.figures, lags)
+    await mend(runtime)
     return tenants.length
   })
 

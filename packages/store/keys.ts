@@ -86,6 +86,17 @@ export const keys = {
   answer: (tenant: TenantId, position: number, asked: string) => of(tenant, "answer", position, asked),
   quarantine: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "quarantine"),
 
+  /** The audit log: its rows by number, and apart from them the head, which says how many there are. */
+  audit: (tenant: TenantId) => of(tenant, "audit"),
+  auditRow: (tenant: TenantId, seq: number): Key => ({ pk: of(tenant, "audit"), sk: padded(seq) }),
+  auditHead: (tenant: TenantId): Key => ({ pk: of(tenant, "audit", "head"), sk: "head" }),
+
+  /** Why a message of a queue failed last. */
+  failure: (tenant: TenantId, queue: string, message: string): Key => ({
+    pk: of(tenant, "failures", queue),
+    sk: message,
+  }),
+
   trackingPlan: (tenant: TenantId): Key => ({ pk: of(tenant), sk: "plan" }),
   /** What sources sent, day by day, and up to which position. */
   observed: (tenant: TenantId) => of(tenant, "quality", "observed"),

@@ -6,6 +6,12 @@ export type Item = Key & { [attribute: string]: Value }
 /** When a write may happen: the item is not there; or one attribute compares so (`orAbsent`: or the item is not there). */
 export type Condition = "absent" | { attribute: string; is: "=" | "<"; value: string | number; orAbsent?: true }
 
+/** One write of several that are done together. */
+export type Write =
+  | { put: Item; condition?: Condition }
+  | { set: Key; values: Record<string, Value | null>; condition?: Condition }
+  | { delete: Key; condition?: Condition }
+
 /** Sort keys in [from, to], both inclusive; `after` excludes. */
 export type Range = { from?: string; after?: string; to?: string; reverse?: boolean; limit?: number }
 
@@ -31,6 +37,12 @@ export type Table = {
   /** Sets attributes of an item; `false` when the condition did not hold. `null` removes an attribute. */
   set(key: Key, values: Record<string, Value | null>, condition?: Condition): Promise<boolean>
   delete(key: Key): Promise<void>
+  /**
+   * Does all writes or none, each to an item of its own, a hundred at most. Gives the places of those whose conditions
+   * did not hold: no places, and all are done. The same writes under the same token (up to 36 characters) are done once,
+   * however often they are sent within ten minutes.
+   */
+  transact(writes: readonly Write[], token: string): Promise<number[]>
   /** Deletes all, 25 a request. */
   deleteMany(keys: readonly Key[]): Promise<void>
 }

@@ -7,15 +7,15 @@ import { startTable } from "#platform/fixture.ts"
 import { keys, TenantId } from "./keys.ts"
 import type { Table } from "./table.ts"
 import {
-  beginGeneration,
   commit,
+  firstHead,
   getValues,
   type Head,
   readHead,
   readRedo,
   readValues,
   settle,
-  switchGeneration,
+  theSwitch,
   type ViewItem,
 } from "./views.ts"
 
@@ -31,13 +31,19 @@ const seeded = seededRandom(1)
 /** Text that cannot be made smaller by much. */
 const incompressible = (kilobytes: number) => randomBytes(kilobytes * 768).toString("base64")
 
+const begin = (...head: Parameters<typeof firstHead>) => table.put(firstHead(...head), "absent")
+const switchTo = (tenant: TenantId, before: number, generation: number) => {
+  const { put, condition } = theSwitch(tenant, before, generation, 0)
+  return table.put(put, condition)
+}
+
 let made = 0
 /** Empty views of a tenant of its own. */
 async function newViews() {
   const tenant = TenantId.parse(`tenant-${++made}`)
   const needs = { table, clock: fakeClock(AT), nonce: () => randomText(seeded, 16) }
-  await beginGeneration(needs, tenant, 1, { zone: "UTC", currency: "EUR" })
-  await switchGeneration(needs, tenant, 0, 1, 0)
+  await begin(tenant, 1, { zone: "UTC", currency: "EUR" })
+  await switchTo(tenant, 0, 1)
   const pk = keys.block(tenant, 1, "days")
   const head = async () => (await readHead(needs, tenant))!
   const views = {
@@ -86,14 +92,14 @@ test("a new tenant's views are empty and true up to the journal's beginning", as
 test("a generation is begun once and becomes the current one once", async () => {
   const { tenant, needs, head } = await newViews()
   const settings = { zone: "Asia/Kolkata", currency: "INR" }
-  expect(await beginGeneration(needs, tenant, 2, settings)).toBe(true)
-  expect(await beginGeneration(needs, tenant, 2, { zone: "UTC", currency: "EUR" })).toBe(false)
+  expect(await begin(tenant, 2, settings)).toBe(true)
+  expect(await begin(tenant, 2, { zone: "UTC", currency: "EUR" })).toBe(false)
   expect((await head()).generation).toBe(1)
   expect(await readHead(needs, tenant, 2)).toMatchObject({ generation: 2, ...settings, position: 0 })
   expect(await readHead(needs, tenant, 3)).toBeUndefined()
-  expect(await switchGeneration(needs, tenant, 3, 2, 0)).toBe(false)
-  expect(await switchGeneration(needs, tenant, 0, 2, 0)).toBe(false)
-  expect(await switchGeneration(needs, tenant, 1, 2, 0)).toBe(true)
+  expect(await switchTo(tenant, 3, 2)).toBe(false)
+  expect(await switchTo(tenant, 0, 2)).toBe(false)
+  expect(await switchTo(tenant, 1, 2)).toBe(true)
   expect(await head()).toMatchObject({ generation: 2, ...settings })
 })
 

@@ -60,33 +60,18 @@ const toHead = (item: Item, generation: number): Head => ({
         },
 })
 
-/** Begins an empty generation; `false` if it is there already. */
-export function beginGeneration(
-  { table }: Needs,
+/** The head of views that nothing has been folded into. */
+export const firstHead = (
   tenant: TenantId,
   generation: number,
-  settings: { zone: string; currency: string },
-) {
-  const { zone, currency } = settings
-  const head = { ...keys.viewHead(tenant, generation), position: 0, zone, currency, customerCount: 0, version: 0 }
-  return table.put(head, "absent")
-}
+  { zone, currency }: { zone: string; currency: string },
+) => ({ ...keys.viewHead(tenant, generation), position: 0, zone, currency, customerCount: 0, version: 0 })
 
-/** Makes a generation the one that is read; `false` if another than `before` is current. */
-export const switchGeneration = (
-  { table }: Needs,
-  tenant: TenantId,
-  before: number,
-  generation: number,
-  switchedAt: number,
-) =>
-  before === 0
-    ? table.put({ ...keys.currentViews(tenant), generation, switchedAt }, "absent")
-    : table.set(
-        keys.currentViews(tenant),
-        { generation, switchedAt },
-        { attribute: "generation", is: "=", value: before },
-      )
+/** Makes a generation the one that is read, if none other than `before` is current. */
+export const theSwitch = (tenant: TenantId, before: number, generation: number, switchedAt: number) => ({
+  put: { ...keys.currentViews(tenant), generation, switchedAt },
+  condition: before === 0 ? ("absent" as const) : ({ attribute: "generation", is: "=", value: before } as const),
+})
 
 /** Generations before the current one, once nobody can be reading them any more. */
 export async function unreadGenerations({ table }: Needs, tenant: TenantId, now: number): Promise<number[]> {

@@ -66,7 +66,7 @@ export async function startProxy(target: string) {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks)
-    const writes = /Put|Update|Delete|Write/.test(String(request.headers["x-amz-target"]))
+    const writes = /Put|Update|Delete|Write|Transact/.test(String(request.headers["x-amz-target"]))
     const fault = chosen(state.faults, state.random(), writes, body.includes("ConditionExpression"))
     if (fault) state.injected.set(fault, (state.injected.get(fault) ?? 0) + 1)
     if (fault === "reset") return void request.socket.destroy()

@@ -11,7 +11,7 @@ import { foldTenant } from "#pipeline/folding.ts"
 import { awsClient } from "#platform/aws.ts"
 import { dynamoTable } from "#platform/dynamodb.ts"
 import type { TenantId } from "#store/keys.ts"
-import type { Table } from "#store/table.ts"
+import type { Table, Write } from "#store/table.ts"
 import { startProxy } from "./proxy.ts"
 
 const TABLE = "chaos"
@@ -73,9 +73,12 @@ export function interfered(table: Table, interfere: Interference): Table {
     add: around("add", ({ pk }) => pk, table.add),
     set: around("set", ({ pk }) => pk, table.set),
     delete: around("delete", ({ pk }) => pk, table.delete),
+    transact: around("transact", (writes) => pkOf(writes[0]!), table.transact),
     deleteMany: around("deleteMany", (keys) => keys[0]?.pk ?? "", table.deleteMany),
   }
 }
+
+const pkOf = (write: Write) => ("put" in write ? write.put : "set" in write ? write.set : write.delete).pk
 
 export type Clock = ReturnType<typeof fakeClock>
 
@@ -86,7 +89,7 @@ export async function settlement(ground: Ground, id: string, seed: number, clock
   const nonce = () => randomText(bytes, 16)
   const next = seededNumbers(seed + 1)
   await createTenant(
-    { table: ground.straight, clock },
+    { table: ground.straight, clock, nonce },
     Tenant.parse({ id, name: id, timeZone: "Europe/Athens", currency: "EUR" }),
   )
   const queue: string[] = []

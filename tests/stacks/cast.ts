@@ -41,6 +41,7 @@ export async function startCast() {
 
   const arns = arnsIn(model)
   const sent = new Map<string, string[]>()
+  const lying = new Map<string, string[]>()
   /** What was sent to a queue since this was last asked. */
   const received = (queue: string) => {
     const messages = sent.get(arns[queue]!) ?? []
@@ -48,7 +49,7 @@ export async function startCast() {
     return messages
   }
   const act = async (one: Model["functions"][number], grants = one.grants): Promise<Actor> => {
-    const guard = await startGuard({ grants, arns, dynamo: dynamo.url, sent })
+    const guard = await startGuard({ grants, arns, dynamo: dynamo.url, sent, lying })
     const fetched = { object: "list", data: [STRIPE_EVENT], has_more: false }
     const running = await startFunction(one, { endpoint: guard.url, fetched })
     stops.push(running.stop, guard.stop)
@@ -63,6 +64,8 @@ export async function startCast() {
     actors: Object.fromEntries(await Promise.all(started)) as Record<FunctionName, Actor>,
     act,
     received,
+    /** Puts messages into a queue of dead letters. */
+    lay: (queue: string, ...messages: string[]) => void lying.set(arns[queue]!, messages),
     stop: async () => {
       for (const stop of stops.reverse()) await stop()
     },

@@ -12,14 +12,22 @@ const Body = z.looseObject({
   KeyId: z.optional(z.string()),
   CiphertextBlob: z.optional(z.string()),
   EncryptionContext: z.optional(z.record(z.string(), z.string())),
-  Entries: z.optional(z.array(z.looseObject({ Id: z.string(), MessageBody: z.string() }))),
+  Entries: z.optional(z.array(z.looseObject({ Id: z.string(), MessageBody: z.optional(z.string()) }))),
+  TransactItems: z.optional(z.array(z.record(z.string(), z.looseObject({ TableName: z.string() })))),
 })
 type Body = z.output<typeof Body>
 
 export type Guard = { url: string; used: Set<string>; stop(): void }
 
 /** How each service is known in a request, and in a role. */
-const services: Record<string, string> = { DynamoDB_20120810: "dynamodb", AmazonSQS: "sqs", TrentService: "kms" }
+const services: Record<string, string> = {
+  DynamoDB_20120810: "dynamodb",
+  AmazonSQS: "sqs",
+  TrentService: "kms",
+  GraniteServiceVersion20100801: "cloudwatch",
+}
+/** A transaction is granted by what it does to each item. */
+const parts: Record<string, string> = { Put: "PutItem", Update: "UpdateItem", Delete: "DeleteItem" }
 
 /**
  * AWS as one function sees it: does what its role grants, refuses anything else, and notes what was asked. The table is
@@ -31,8 +39,10 @@ export async function startGuard(options: {
   arns: Record<string, string>
   dynamo: string
   sent: Map<string, string[]>
+  /** What lies in queues, by their ARN; whoever receives it takes it away. */
+  lying: Map<string, string[]>
 }): Promise<Guard> {
-  const { grants, arns, dynamo, sent } = options
+  const { grants, arns, dynamo, sent, lying } = options
   const used = new Set<string>()
 
   /** The one condition that any role has is that KMS is asked for a tenant. */
@@ -47,10 +57,21 @@ export async function startGuard(options: {
 
   const answers: Record<string, (arn: string, body: Body) => object> = {
     "sqs:SendMessage": (arn, { MessageBody, Entries = [] }) => {
-      const bodies = MessageBody === undefined ? Entries.map((entry) => entry.MessageBody) : [MessageBody]
+      const bodies = MessageBody === undefined ? Entries.map((entry) => entry.MessageBody ?? "") : [MessageBody]
       sent.set(arn, [...(sent.get(arn) ?? []), ...bodies])
       return { MessageId: "1", Successful: Entries.map(({ Id }) => ({ Id, MessageId: Id })) }
     },
+    "sqs:ReceiveMessage": (arn) => {
+      const Messages = (lying.get(arn) ?? []).map((Body, i) => {
+        const Attributes = { SentTimestamp: "0", MessageGroupId: "acme", MessageDeduplicationId: `${i}` }
+        return { MessageId: `letter-${i}`, ReceiptHandle: `handle-${i}`, Body, Attributes }
+      })
+      lying.delete(arn)
+      return { Messages }
+    },
+    "sqs:DeleteMessage": () => ({}),
+    "sqs:ChangeMessageVisibility": () => ({}),
+    "cloudwatch:GetMetricStatistics": () => ({ Datapoints: [{ Timestamp: 0, Maximum: 7 }] }),
     "sqs:GetQueueAttributes": () => ({ Attributes: { ApproximateNumberOfMessages: "0" } }),
     // A key that wraps nothing: what it gives is taken back as it is.
     "kms:GenerateDataKey": () => {
@@ -63,12 +84,16 @@ export async function startGuard(options: {
   const answer = async (target: string, text: string, headers: Record<string, string>) => {
     const [service = "", operation = ""] = target.split(".")
     const body = Body.parse(JSON.parse(text))
-    const action = `${services[service]}:${operation.replace(/^SendMessageBatch$/, "SendMessage")}`
-    const name = body.TableName ?? Object.keys(body.RequestItems ?? {})[0] ?? body.QueueUrl ?? body.KeyId ?? ""
+    const action = `${services[service]}:${operation.replace(/^(Send|Delete|Change)(\w+)Batch$/, "$1$2")}`
+    const name = body.TableName ?? Object.keys(body.RequestItems ?? {})[0] ?? body.QueueUrl ?? body.KeyId ?? "*"
+    const asked = (body.TransactItems ?? []).flatMap((item) =>
+      Object.entries(item).map(([part, { TableName }]) => [`dynamodb:${parts[part]}`, arns[TableName] ?? ""] as const),
+    )
     const arn = arns[name] ?? name
-    used.add(`${action} ${arn}`)
-    if (!allowed(action, arn, body)) {
-      return { status: 400, text: JSON.stringify({ __type: "AccessDeniedException", message: `${action} on ${arn}` }) }
+    for (const [one, on] of asked.length > 0 ? asked : [[action, arn] as const]) {
+      if (on !== "*") used.add(`${one} ${on}`)
+      if (!allowed(one, on, body))
+        return { status: 400, text: JSON.stringify({ __type: "AccessDeniedException", message: `${one} on ${on}` }) }
     }
     const own = answers[action]
     if (own) return { status: 200, text: JSON.stringify(own(arn, body)) }

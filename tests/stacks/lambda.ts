@@ -77,6 +77,7 @@ export const endpoints = (url: string) => ({
   AWS_ENDPOINT_URL_DYNAMODB: url,
   AWS_ENDPOINT_URL_SQS: url,
   AWS_ENDPOINT_URL_KMS: url,
+  AWS_ENDPOINT_URL_CLOUDWATCH: url,
 })
 
 export type HttpRequest = {

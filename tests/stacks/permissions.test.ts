@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { DAY, instant, MINUTE } from "#core/clock.ts"
 import { FOLD_EVERY } from "#pipeline/append.ts"
+import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { replay } from "#pipeline/replay.ts"
 import { type FunctionName, functions } from "#platform/topology.ts"
 import { vendorOf } from "#sources/registry.ts"
 import { packBatches } from "#store/journal.ts"
@@ -124,6 +126,31 @@ test("poll asks a vendor for what no webhook brought", async () => {
   expect(received("AppendRequestsQueue").length).toBeGreaterThan(0)
 })
 
+test("api shows queues and dead letters to the operator, and sends them back; close does so by itself", async () => {
+  const { actors, lay, operator, received, tenant } = cast
+  const ask = (method: string, path: string, body?: unknown) =>
+    actors.api.request({ method, path: `/v1/admin/queues${path}`, key: OPERATOR_TOKEN, body })
+  expect(await ask("GET", "")).toMatchObject({ status: 200, body: { queues: [{ oldestSeconds: 7 }, {}] } })
+  const letters = { append: message, fold: JSON.stringify({ version: 1, tenant }) }
+  const queue = { append: "Append", fold: "Fold" } as const
+  for (const name of ["append", "fold"] as const) {
+    lay(`${queue[name]}DeadQueue`, letters[name])
+    expect(await ask("GET", `/${name}/dead`)).toMatchObject({ status: 200, body: { letters: [{ tenant }] } })
+    lay(`${queue[name]}DeadQueue`, letters[name])
+    expect(await ask("POST", `/${name}/redrive`, {})).toMatchObject({ status: 200, body: { moved: ["letter-0"] } })
+    expect(received(`${queue[name]}RequestsQueue`)).toEqual([letters[name]])
+  }
+  // Of two messages of poison and one that an outage has killed.
+  for (const name of ["append", "fold"] as const) {
+    lay(`${queue[name]}DeadQueue`, letters[name], "poison")
+    const poison = { messageId: "letter-1", body: "poison" }
+    await noteFailures(operator, name, [{ message: poison, error: new Unreadable("poison") }])
+  }
+  await actors.close.call({})
+  expect(received("AppendRequestsQueue")).toEqual([letters.append])
+  expect(received("FoldRequestsQueue")).toContain(letters.fold)
+})
+
 test("close asks for a fold of what yesterday has left", async () => {
   const { actors, operator, tenant, received } = cast
   const head = (await readHead(operator, tenant))!
@@ -137,6 +164,16 @@ test("check looks at the data, and asks for a fold of a long tail", async () => 
   await operator.table.add(keys.sequencer(tenant), { seq: 1001 })
   await actors.check.call({})
   expect(received("FoldRequestsQueue")).toHaveLength(1)
+})
+
+test("close deletes views that a replay has replaced", async () => {
+  const { actors, operator, tenant, received } = cast
+  await replay(operator, tenant)
+  const { generation } = (await readHead(operator, tenant))!
+  await operator.table.set(keys.currentViews(tenant), { switchedAt: Date.now() - DAY })
+  await actors.close.call({})
+  expect(await readHead(operator, tenant, generation - 1)).toBeUndefined()
+  received("FoldRequestsQueue")
 })
 
 test("a function that is granted less feels it", async () => {

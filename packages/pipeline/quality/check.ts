@@ -2,8 +2,10 @@ import { DAY, instant } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { Plan } from "#events/plan.ts"
+import { type AuditNeeds, announced } from "#store/audit.ts"
 import { entriesAfter, journalHead } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
 import { readHead } from "#store/views.ts"
 import { ledger } from "../ledger.ts"
 import type { Tallied } from "../memory.ts"
@@ -28,7 +30,8 @@ import { type Day, type Hour, observe } from "./observe.ts"
 import { type Part, partOf, partsOf, scoreOfParts } from "./parts.ts"
 
 export type QualityNeeds = ReadNeeds & { trackingPlan?: (tenant: TenantId) => Promise<Plan | undefined> }
-export type CheckNeeds = QualityNeeds & { requestFold: (tenant: TenantId, step: string) => Promise<void> }
+export type CheckNeeds = QualityNeeds &
+  AuditNeeds & { table: Table; requestFold: (tenant: TenantId, step: string) => Promise<void> }
 
 /** What is said of all sources together. */
 export const ALL = "*"
@@ -180,7 +183,9 @@ async function remedy(needs: CheckNeeds, tenant: TenantId, checks: readonly Chec
   const done = new Map<string, Alert["remedies"]>()
   const tail = checks.flatMap(({ parts }) => parts).find(({ name }) => name === "tail")
   if ((tail?.value ?? 0) > LONG_TAIL_ENTRIES) {
-    await needs.requestFold(tenant, `check-${String(tail!.evidence.version)}`)
+    const step = `check-${String(tail!.evidence.version)}`
+    const deed = { action: "remedy.fold", subject: step, details: { entries: tail!.value } }
+    await announced({ ...needs, actor: "schedule" }, tenant, deed, () => needs.requestFold(tenant, step))
     done.set("tail", [{ at: instant(needs.clock()), what: "asked for a fold", outcome: "queued" }])
   }
   return done

@@ -3,7 +3,7 @@ import { createSource } from "#access/source.ts"
 import { createTenant, Tenant } from "#access/tenant.ts"
 import { type Clock, instant } from "#core/clock.ts"
 import { silent } from "#core/log.ts"
-import { systemRandom } from "#core/random.ts"
+import { randomText, systemRandom } from "#core/random.ts"
 import type { Event } from "#events/event.ts"
 import { toEvent } from "#events/message.ts"
 import { toMessage } from "#pipeline/accept.ts"
@@ -29,10 +29,11 @@ const acme = Tenant.parse({ id: "acme", name: "Acme" })
 export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firsts: Record<string, First> }> {
   const items: Item[] = []
   const table = recorder(items)
-  await createTenant({ table, clock }, acme)
+  const nonce = () => randomText(systemRandom, 20)
+  await createTenant({ table, clock, nonce }, acme)
   const [write, read] = [
-    await createKey({ table, clock, random: systemRandom }, acme.id, { name: "site", scope: "write" }),
-    await createKey({ table, clock, random: systemRandom }, acme.id, { name: "console", scope: "read" }),
+    await createKey({ table, clock, nonce, random: systemRandom }, acme.id, { name: "site", scope: "write" }),
+    await createKey({ table, clock, nonce, random: systemRandom }, acme.id, { name: "console", scope: "read" }),
   ]
   const records = Array.from({ length: EVENTS }, (_, i) => record(i))
   const events = records.map((one) => toEvent(one, { receivedAt: clock(), messageId: () => "none" }) as Event)
@@ -46,7 +47,7 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
     { call: async () => ({ Plaintext: KEY, CiphertextBlob: KEY }), clock, random: systemRandom },
     "cold",
   )
-  const needs = { table, clock, random: systemRandom, vault, hooksUrl: () => HOOKS_URL, loopback: false }
+  const needs = { table, clock, nonce, random: systemRandom, vault, hooksUrl: () => HOOKS_URL, loopback: false }
   const source = await createSource(needs, acme.id, { vendor: "standard-webhooks", name: "Ours", secret })
   const { headers, body } = vendorOf("standard-webhooks").sample(secret, clock(), source.url)
   const delivered = { path: new URL(source.url).pathname, headers, body: Buffer.from(body).toString("utf8") }
@@ -133,6 +134,10 @@ function recorder(items: Item[]): Table {
     },
     set: () => Promise.resolve(true),
     delete: () => Promise.resolve(),
+    transact: async (writes) => {
+      for (const write of writes) if ("put" in write) items.push(write.put)
+      return []
+    },
     deleteMany: () => Promise.resolve(),
     get: ({ pk, sk }) => Promise.resolve(items.find((item) => item.pk === pk && item.sk === sk)),
     getMany: never,

@@ -2,7 +2,11 @@ import { isDeepStrictEqual } from "node:util"
 import { each, type Rules } from "../model.ts"
 
 /** Actions for which AWS knows no resources. */
-const withoutResources = new Set(["xray:PutTraceSegments", "xray:PutTelemetryRecords"])
+const withoutResources = new Set([
+  "xray:PutTraceSegments",
+  "xray:PutTelemetryRecords",
+  "cloudwatch:GetMetricStatistics",
+])
 
 export const roles: Rules = {
   "no role has a wildcard among its actions": ({ roles }) =>

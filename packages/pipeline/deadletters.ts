@@ -1,0 +1,257 @@
+import { type Clock, instant, MINUTE, SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
+import { shortHash } from "#core/hash.ts"
+import { inFlight, slices } from "#core/parallel.ts"
+import { type AuditNeeds, announced, noted } from "#store/audit.ts"
+import { OPERATOR, type TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import { fromMessage } from "./accept.ts"
+import { addresseeOf, type Failure, type Reason, readFailures } from "./failures.ts"
+
+/** Messages that were given up: to be looked at, and to be sent back to the queue that they came from. */
+export type DeadLetter = {
+  id: string
+  /** `null` when nobody can read whose it is. */
+  tenant: TenantId | null
+  /** Ids of the batches that it carries. */
+  batches: string[]
+  reason: Reason & { at: string | null }
+  received: number
+  firstSentAt: string
+  /** How often a schedule has sent it back already. */
+  redriven: number
+  bytes: number
+  payload: { text: string; cut: boolean }
+}
+export type Moved = { moved: string[]; left: number; dryRun: boolean }
+
+type Sqs = (service: "sqs", action: string, body: object) => Promise<Record<string, unknown>>
+export type Queues = Readonly<Record<string, { url: string; dead: string | undefined }>>
+export type DeadNeeds = AuditNeeds & { table: Table; clock: Clock; call: Sqs; queues: Queues }
+
+type Attribute = { DataType: string; StringValue?: string }
+type Message = {
+  MessageId: string
+  ReceiptHandle: string
+  Body: string
+  Attributes?: Record<string, string>
+  MessageAttributes?: Record<string, Attribute>
+}
+type Letter = { message: Message; tenant: TenantId; failure: Failure | undefined }
+
+const AT_ONCE = 10
+const SENDS_IN_FLIGHT = 4
+/** Nobody else receives what we look at meanwhile. */
+const HELD_SECONDS = 120
+/** A look ends by then, well within the time of whoever asks. */
+const LOOK_MS = 40 * SECOND
+const SHOWN_CHARACTERS = 4096
+/** An outage is over when nothing has failed by it for so long. */
+const QUIET_MS = MINUTE
+
+/** These travel with a message: SQS gives it another id and another time whenever it is sent. */
+const REDRIVEN = "octant-redriven"
+const FIRST_SENT = "octant-first-sent"
+/** Stands between a deduplication id and the dead letter that it is sent for again. */
+const AGAIN = ".again-"
+
+/** What is kept of a message that no worker could note anything of. */
+const UNNOTED = {
+  kind: "outage",
+  code: "unnoted",
+  message: "nothing could be noted: the table was away, or the worker died",
+} as const
+
+/** Dead letters of a queue, with what they carry; each tenant's audit log tells that they were looked at. */
+export async function listDead(needs: DeadNeeds, queue: string, most: number): Promise<DeadLetter[]> {
+  const found: Letter[] = []
+  await looking(needs, queue, async (held) => {
+    for await (const letters of lettersOf(needs, queue, most, held)) found.push(...letters)
+  })
+  for (const [tenant, letters] of Map.groupBy(found, ({ tenant }) => tenant)) {
+    const details = { ids: letters.map(({ message }) => message.MessageId) }
+    await noted(needs, tenant, { action: "dead.read", subject: queue, details })
+  }
+  return found.map(shown)
+}
+
+export type Redrive = { dryRun?: boolean | undefined; ids?: readonly string[] | undefined; max?: number | undefined }
+
+/** Sends dead letters back. What is sent twice because we died in between counts once all the same. */
+export function redrive(needs: DeadNeeds, queue: string, { dryRun = false, ids, max }: Redrive): Promise<Moved> {
+  const isWanted = ({ message }: Letter) => ids === undefined || ids.includes(message.MessageId)
+  return moved(needs, queue, { dryRun, isWanted, most: max ?? ids?.length ?? Number.POSITIVE_INFINITY, by: 0 })
+}
+
+/**
+ * Sends back what an outage has killed, now that it is over: once for each message, and one that dies again stays. It is
+ * over when the table takes the audit row, and nothing has failed by it for a minute.
+ */
+export function redriveAfterOutage(needs: DeadNeeds, queue: string): Promise<Moved> {
+  const now = needs.clock()
+  const isWanted = (letter: Letter) => {
+    const { kind, at } = reasonIn(letter)
+    return kind === "outage" && redrivenIn(letter) === 0 && (at === null || now - Date.parse(at) >= QUIET_MS)
+  }
+  return moved({ ...needs, actor: "schedule" }, queue, {
+    dryRun: false,
+    isWanted,
+    most: Number.POSITIVE_INFINITY,
+    by: 1,
+  })
+}
+
+type Wish = { dryRun: boolean; isWanted: (letter: Letter) => boolean; most: number; by: number }
+
+async function moved(needs: DeadNeeds, queue: string, { dryRun, isWanted, most, by }: Wish): Promise<Moved> {
+  const started = needs.clock()
+  const gone: string[] = []
+  let seen = 0
+  await looking(needs, queue, async (held) => {
+    for await (const letters of lettersOf(needs, queue, Number.POSITIVE_INFINITY, held)) {
+      seen += letters.length
+      // What has been sent back and died again meanwhile is not sent round and round.
+      const old = letters.filter(({ message }) => Number(message.Attributes?.SentTimestamp ?? 0) <= started)
+      const wanted = old.filter(isWanted).slice(0, most - gone.length)
+      for (const [tenant, own] of Map.groupBy(wanted, ({ tenant }) => tenant)) {
+        if (!dryRun) await sendBack(needs, queue, tenant, own, by)
+        for (const { message } of own) {
+          gone.push(message.MessageId)
+          if (!dryRun) held.delete(message.MessageId)
+        }
+      }
+      if (gone.length >= most) break
+    }
+  })
+  return { moved: gone, left: seen - gone.length, dryRun }
+}
+
+/** Some of one tenant's, with a row before: sent first, then deleted. */
+async function sendBack(needs: DeadNeeds, queue: string, tenant: TenantId, letters: readonly Letter[], by: number) {
+  const { url, dead } = needs.queues[queue]!
+  const details = { ids: letters.map(({ message }) => message.MessageId) }
+  const fifo = url.endsWith(".fifo")
+  await announced(needs, tenant, { action: "dead.redrive", subject: queue, details }, async () => {
+    await inFlight(letters, fifo ? 1 : SENDS_IN_FLIGHT, (letter) =>
+      needs.call("sqs", "SendMessage", { QueueUrl: url, ...again(letter, fifo, by) }),
+    )
+    const handles = letters.map(({ message: { ReceiptHandle } }) => ({ ReceiptHandle }))
+    await inTens(needs, "DeleteMessageBatch", dead!, handles)
+  })
+}
+
+/** The same message once more: its group, and whatever travels with it. Sent twice for one dead letter, it is one. */
+function again({ message, failure }: Letter, fifo: boolean, by: number) {
+  const { Attributes = {}, MessageAttributes = {}, Body, MessageId } = message
+  const count = redrivenIn({ message }) + by
+  return {
+    MessageBody: Body,
+    MessageAttributes: {
+      ...MessageAttributes,
+      [FIRST_SENT]: { DataType: "String", StringValue: firstSentIn({ message, failure }) },
+      ...(count === 0 ? {} : { [REDRIVEN]: { DataType: "Number", StringValue: String(count) } }),
+    },
+    ...(fifo
+      ? {
+          MessageGroupId: Attributes.MessageGroupId,
+          // Under its own id alone it would be taken for the first one of the last five minutes, and be lost.
+          MessageDeduplicationId: `${(Attributes.MessageDeduplicationId ?? "").split(AGAIN)[0]}${AGAIN}${shortHash(MessageId)}`,
+        }
+      : {}),
+  }
+}
+
+function deadOf({ queues }: Pick<DeadNeeds, "queues">, queue: string): string {
+  const dead = Object.hasOwn(queues, queue) ? queues[queue]!.dead : undefined
+  if (dead === undefined) throw new Fault("not_found", "there is no such queue")
+  return dead
+}
+
+/** Receipt handles of what we have received and neither deleted nor given back, by message. */
+type Held = Map<string, string>
+
+/** Gives back what stays, so that the next look finds it; if we die before, it is back in two minutes. */
+async function looking(needs: DeadNeeds, queue: string, look: (held: Held) => Promise<void>) {
+  const held: Held = new Map()
+  try {
+    await look(held)
+  } finally {
+    const entries = [...held.values()].map((ReceiptHandle) => ({ ReceiptHandle, VisibilityTimeout: 0 }))
+    await inTens(needs, "ChangeMessageVisibilityBatch", deadOf(needs, queue), entries).catch(() => {})
+  }
+}
+
+/**
+ * What lies there, ten at a time, with the note of why. Of a FIFO group only the first can be seen for as long as it is
+ * held: those behind it come when it has gone.
+ */
+async function* lettersOf(needs: DeadNeeds, queue: string, most: number, held: Held): AsyncGenerator<Letter[]> {
+  const until = needs.clock() + LOOK_MS
+  const url = deadOf(needs, queue)
+  for (let left = most; left > 0 && needs.clock() < until; ) {
+    const answer = await needs.call("sqs", "ReceiveMessage", {
+      QueueUrl: url,
+      MaxNumberOfMessages: Math.min(AT_ONCE, left),
+      VisibilityTimeout: HELD_SECONDS,
+      // A long poll asks all of SQS's servers: a short one may find nothing although there is something.
+      WaitTimeSeconds: 1,
+      MessageSystemAttributeNames: ["All"],
+      MessageAttributeNames: ["All"],
+    })
+    const messages = (answer.Messages ?? []) as Message[]
+    if (messages.length === 0) return
+    left -= messages.length
+    for (const { MessageId, ReceiptHandle } of messages) held.set(MessageId, ReceiptHandle)
+    const whose = messages.map((message) => ({ message, id: message.MessageId, tenant: addresseeOf(message.Body) }))
+    const failures = await readFailures(needs, queue, whose)
+    yield whose.map(({ message, id, tenant }) => ({ message, tenant, failure: failures.get(id) }))
+  }
+}
+
+async function inTens({ call }: DeadNeeds, action: string, QueueUrl: string, entries: readonly object[]) {
+  for (const some of slices(entries, AT_ONCE)) {
+    const Entries = some.map((entry, i) => ({ Id: String(i), ...entry }))
+    const { Failed = [] } = (await call("sqs", action, { QueueUrl, Entries })) as { Failed?: { Code: string }[] }
+    if (Failed[0]) throw new Error(`${action}: ${Failed.length} of ${Entries.length} failed, first ${Failed[0].Code}`)
+  }
+}
+
+function shown(letter: Letter): DeadLetter {
+  const { message, tenant, failure } = letter
+  const { text, batches } = decoded(message.Body)
+  return {
+    id: message.MessageId,
+    tenant: tenant === OPERATOR ? null : tenant,
+    batches,
+    reason: reasonIn(letter),
+    received: failure?.received ?? Number(message.Attributes?.ApproximateReceiveCount ?? 0),
+    firstSentAt: firstSentIn(letter),
+    redriven: redrivenIn(letter),
+    bytes: Buffer.byteLength(message.Body),
+    payload: { text: text.slice(0, SHOWN_CHARACTERS), cut: text.length > SHOWN_CHARACTERS },
+  }
+}
+
+/** The lines of its batches; the body as it is, if it cannot be read. */
+function decoded(body: string): { text: string; batches: string[] } {
+  try {
+    const { text, batches } = fromMessage(body)
+    return { text, batches: batches.map(({ id }) => id) }
+  } catch {
+    return { text: body, batches: [] }
+  }
+}
+
+function reasonIn({ failure }: Pick<Letter, "failure">): DeadLetter["reason"] {
+  if (failure === undefined) return { ...UNNOTED, at: null }
+  const { kind, code, message, at } = failure
+  return { kind, code, message, at }
+}
+
+const redrivenIn = ({ message }: Pick<Letter, "message">) =>
+  Number(message.MessageAttributes?.[REDRIVEN]?.StringValue ?? 0)
+
+const firstSentIn = ({ message, failure }: Pick<Letter, "message" | "failure">) =>
+  message.MessageAttributes?.[FIRST_SENT]?.StringValue ??
+  failure?.sentAt ??
+  instant(Number(message.Attributes?.SentTimestamp ?? 0))
