@@ -30,7 +30,7 @@ type Quality = {
   }[]
   failing: { source: string; part: string }[]
   alerts: { id: string; part: string; status: string; cause: string; advice: string; since: string }[]
-  trends: { source: string; parts: Record<string, number | null> }[]
+  trends: { at: string; source: string; parts: Record<string, number | null> }[]
   ledger: { received: number; balanced: boolean }
 }
 
@@ -93,11 +93,17 @@ test("a gate that fails opens an alert at the second check, and closes it when i
   const web = quality.sources.find(({ source }) => source === "default")!
   expect(web.score).toBeLessThan(100)
   expect(web.parts.map(({ name }) => name)).toEqual(
-    "fields volume accuracy lag clock silence uniqueness drift".split(" "),
+    "fields volume counted accuracy lag clock silence uniqueness drift".split(" "),
   )
   expect(quality.sources.find(({ source }) => source === "*")!.parts[0]).toMatchObject({ name: "identities", value: 0 })
   expect(quality.ledger).toMatchObject({ balanced: true, quarantined: 61, rejected: 1 })
-  expect(quality.trends.length).toBeGreaterThan(0)
+  const trends = async (grain: string) =>
+    ((await read(`/v1/quality?grain=${grain}`)).json as Quality).trends.filter(({ source }) => source === "default")
+  const days = new Set((await trends("hour")).map(({ at }) => at.slice(0, 10)))
+  const daily = await trends("day")
+  expect(daily.map(({ at }) => at)).toEqual([...days])
+  expect(daily[0]).toMatchObject({ failing: { accuracy: 1 }, lowest: expect.any(Number) })
+  expect(quality.trends.find(({ source }) => source === "*")).toMatchObject({ overall: quality.score })
 
   for (let request = 0; request < 12; request++) {
     const batch = Array.from({ length: 1000 }, (_, i) => booked(`fine-${request}-${i}`, { seat: "1C" }))
@@ -119,5 +125,6 @@ test("one tenant's plan and quality are nobody else's", async () => {
   expect((await globex("/v1/quality")).json).toMatchObject({ score: null, alerts: [], failing: [] })
   expect((await globex("/v1/quality?source=default")).status).toBe(404)
   expect((await globex("/v1/quality?from=2026-02-01&to=2026-01-01")).status).toBe(400)
+  expect((await globex("/v1/quality?grain=week")).json).toMatchObject({ code: "invalid_request", field: "grain" })
   expect((await world.request("/v1/plan/draft", { method: "POST", key: world.globex.readKey })).status).toBe(403)
 })

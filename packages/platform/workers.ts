@@ -1,5 +1,6 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
+import { rewindPoll } from "#access/polling.ts"
 import { listTenants } from "#access/tenant.ts"
 import { MINUTE } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
@@ -93,7 +94,8 @@ export const checkWorker = (
   runtime: Pick<Runtime, "table" | "clock" | "log" | "requestFold" | "trackingPlan">,
   tails = newTails(),
 ) => {
-  const needs = { ...runtime, tails }
+  const rewind = (tenant: TenantId, source: string, since: number) => rewindPoll(runtime, tenant, source, since)
+  const needs = { ...runtime, tails, rewind }
   return async () => {
     for (const tenant of await listTenants(runtime)) {
       const started = runtime.clock()

@@ -125,6 +125,12 @@ export async function ask(
   return { body, headers: answer.headers }
 }
 
+/** A count as a vendor states it. */
+export function wholeNumber(vendor: string, value: unknown): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value
+  throw new Fault("unavailable", `${vendor} answered without a count`)
+}
+
 async function answered<T>(vendor: string, attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()

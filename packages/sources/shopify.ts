@@ -16,10 +16,11 @@ import {
   required,
   sum,
   text,
+  wholeNumber,
 } from "./generic.ts"
 import { type Fact, identify, track, type Who } from "./message.ts"
 import { anySame, header, hmac, mismatch, missing, signedWith } from "./signature.ts"
-import type { Delivery, Page, PollNeeds, Vendor } from "./source.ts"
+import type { Counted, Delivery, Page, PollNeeds, Vendor } from "./source.ts"
 
 /** Served until October 2027 at least; after that Shopify answers with the oldest version that it still serves. */
 const API_VERSION = "2026-10"
@@ -226,6 +227,15 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
   return { messages, cursor: JSON.stringify(next), done: page === undefined }
 }
 
+/** Orders by when they were made, as Shopify counts them. */
+async function count(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined> {
+  const path = `/admin/api/${API_VERSION}/orders/count.json`
+  const span = { created_at_min: instant(from), created_at_max: instant(to - SECOND) }
+  const headers = { "x-shopify-access-token": needs.credential }
+  const { body } = await ask("Shopify", needs, path, { status: "any", ...span }, headers)
+  return { metric: "orders", count: wholeNumber("Shopify", body.count), of: "GET orders/count.json" }
+}
+
 /** Shopify's times are whole seconds, so spans that follow each other part between two of them. */
 const wholeSecond = (ms: number) => instant(Math.floor(ms / SECOND) * SECOND)
 
@@ -273,6 +283,7 @@ export const shopify = {
     return { id: `shopify:${event}`, messages: told.length > 0 ? told : [passedOn(delivery, topic, object)] }
   },
   poll,
+  count,
   api: { hosts: /^[a-z0-9][a-z0-9-]*\.myshopify\.com$/ },
   /** Of an export of orders, as the Admin API lists them. */
   exported: (order) => listed(fields(order)),

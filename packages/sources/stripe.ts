@@ -5,7 +5,7 @@ import type { Message } from "#events/message.ts"
 import { ask, currency, type Fields, fields, identifying, iso, list, objectOf, required, sum, text } from "./generic.ts"
 import { type Fact, identify, track } from "./message.ts"
 import { anySame, header, hmac, mismatch, missing, secondsOf, signedWith, stale, withinTolerance } from "./signature.ts"
-import type { Page, PollNeeds, Vendor } from "./source.ts"
+import type { Counted, Page, PollNeeds, Vendor } from "./source.ts"
 
 /** What Stripe counts in units other than hundredths. Its API takes ISK and UGX in hundredths, which ISO 4217 does not. */
 const PLACES: Record<string, number> = Object.fromEntries([
@@ -240,6 +240,24 @@ async function events(needs: PollNeeds, { since, seek, after }: Place) {
   }
 }
 
+/** Stripe has no count: its list is read to the end. */
+const MOST_PAGES = 50
+
+async function count(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined> {
+  const headers = { authorization: `Bearer ${needs.credential}` }
+  const span = { limit: String(PAGE), "created[gte]": secondsText(from), "created[lte]": secondsText(to - 1) }
+  let found = 0
+  for (let [page, after] = [0, undefined as string | undefined]; page < MOST_PAGES; page++) {
+    const query = after === undefined ? span : { ...span, starting_after: after }
+    const { body } = await ask("Stripe", needs, "/v1/events", query, headers)
+    const listed = list(body.data).map(fields)
+    found += listed.flatMap(messagesOf).length
+    if (body.has_more !== true || listed.length === 0) return { metric: "events", count: found, of: "GET /v1/events" }
+    after = text(listed.at(-1)!.id)
+  }
+  return undefined
+}
+
 const secondsText = (ms: number) => String(Math.floor(ms / SECOND))
 
 /** `t=<seconds>,v1=<hex>[,v1=<hex>]`; other schemes, as the test mode's v0, are passed over. */
@@ -279,6 +297,7 @@ export const stripe = {
     return { id: `stripe:${required(body.id, "id")}`, messages: messagesOf(body) }
   },
   poll,
+  count,
   api: { url: "https://api.stripe.com", hosts: /^api\.stripe\.com$/ },
   /** Of an export of events. */
   exported: (event) => messagesOf(fields(event)),

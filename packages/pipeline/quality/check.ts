@@ -1,4 +1,5 @@
-import { DAY, instant } from "#core/clock.ts"
+import { DAY, instant, MINUTE } from "#core/clock.ts"
+import type { Log } from "#core/log.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { Plan } from "#events/plan.ts"
@@ -9,9 +10,11 @@ import { ledger } from "../ledger.ts"
 import type { Tallied } from "../memory.ts"
 import { ask, type Reading, type ReadNeeds } from "../reading.ts"
 import { type Alert, judge } from "./alert.ts"
+import { censusOf } from "./census.ts"
 import {
   type Check,
   daysBack,
+  type Remedy,
   readAlert,
   readCursor,
   readDays,
@@ -23,12 +26,19 @@ import {
   writeStanding,
 } from "./documents.ts"
 import { identities } from "./identities.ts"
-import { BASELINE_DAYS, baselineOf, type Look, type Measured, VOLUME_DAYS } from "./look.ts"
+import { BASELINE_DAYS, baselineOf, type Look, type Measured, rounded, VOLUME_DAYS } from "./look.ts"
 import { type Day, type Hour, observe } from "./observe.ts"
-import { type Part, partOf, partsOf, scoreOfParts } from "./parts.ts"
+import { type Part, type PartName, partOf, partsOf, scoreOfParts } from "./parts.ts"
 
 export type QualityNeeds = ReadNeeds & { trackingPlan?: (tenant: TenantId) => Promise<Plan | undefined> }
-export type CheckNeeds = QualityNeeds & { requestFold: (tenant: TenantId, step: string) => Promise<void> }
+export type CheckNeeds = QualityNeeds & {
+  requestFold: (tenant: TenantId, step: string) => Promise<void>
+  /** Has a source's vendor asked again for what happened since then, if it can be asked. */
+  rewind?: (tenant: TenantId, source: string, since: number) => Promise<"asked" | "asked lately" | "not polled">
+  /** Where remedies are told of beyond the check's own record, such as an audit log. */
+  audit?: (tenant: TenantId, remedy: Remedy) => Promise<unknown>
+  log?: Log
+}
 
 /** What is said of all sources together. */
 export const ALL = "*"
@@ -51,22 +61,44 @@ export async function inspect(needs: QualityNeeds, tenant: TenantId) {
   const seen = await observeNew(needs, tenant, days, cursor ?? Math.max(0, head.position - FIRST_ENTRIES))
   const plan = await needs.trackingPlan?.(tenant)
   return ask(needs, tenant, async (reading) => {
-    const rows = await ledgerOf(reading, now)
-    const sources = [...new Set([...rows.keys(), ...[...days.keys()].map((name) => name.slice(11))])].sort()
+    const [rows, census] = await Promise.all([
+      ledgerOf(reading, now),
+      censusOf(needs, tenant, zoneOf(reading.zone).place(now).day),
+    ])
+    // A source that never told anything is known by its vendor's count alone.
+    const named = [...rows.keys(), ...census.keys(), ...[...days.keys()].map((name) => name.slice(11))]
+    const sources = [...new Set(named)].sort()
     const checks = sources.map((source) => {
       const hours = hoursOf(days, source)
       const look = { now, source, plan, hours, zone: zoneOf(reading.zone), ledger: rows.get(source) ?? new Map() }
-      return checkOf({ ...look, baseline: baselineOf(hours, now) })
+      return checkOf({ ...look, census: census.get(source), baseline: baselineOf(hours, now) })
     })
     const whole = await tenantParts(needs, tenant, reading)
-    const all: Check = { source: ALL, at: instant(now), score: scoreOfParts(whole), parts: whole }
-    return { ...seen, days, checks: [...checks, all], position: reading.position, rows }
+    const score = scoreOfParts(whole)
+    const all: Check = { source: ALL, at: instant(now), score, overall: overall(checks, score, rows), parts: whole }
+    return { ...seen, days, checks: [...checks, all], position: reading.position, zone: zoneOf(reading.zone) }
   })
 }
 
 export const checkOf = (look: Look): Check => {
   const parts = partsOf(look)
   return { source: look.source, at: instant(look.now), score: scoreOfParts(parts), parts }
+}
+
+/** The sources' scores, weighted by what each sent; no more than what is said of all together allows. */
+function overall(
+  checks: readonly Check[],
+  whole: number | null,
+  rows: ReadonlyMap<string, ReadonlyMap<string, Tallied>>,
+): number | null {
+  let [sum, weights] = [0, 0]
+  for (const { source, score } of checks) {
+    if (score === null) continue
+    const weight = [...(rows.get(source)?.values() ?? [])].reduce((all, { received }) => all + received, 0)
+    sum += score * weight
+    weights += weight
+  }
+  return weights === 0 ? null : Math.min(rounded(sum / weights, 1), whole ?? 100)
 }
 
 async function observeNew(needs: ReadNeeds, tenant: TenantId, days: Map<string, Day>, cursor: number) {
@@ -139,21 +171,22 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
   for (const name of found.touched) await writeDay(needs, tenant, name, found.days.get(name)!, found.observedTo)
   await writeCursor(needs, tenant, found.observedTo)
   if (!found.caughtUp) return { outcome: "catching up", opened: [], closed: [], failing: 0 }
-  const remedied = await remedy(needs, tenant, found.checks)
+  for (const one of found.checks) await remedy(needs, tenant, one)
   const standings = await readStandings(needs, tenant)
   const done: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
   for (const one of found.checks) {
     await writeCheck(needs, tenant, one, now)
     const before = standings.get(one.source) ?? {}
+    const remediesOf = (name: PartName) => (one.remedies ?? []).filter(({ part }) => part === name)
     const { standing, opened, closed, worse } = judge(before, one.source, one.parts, now)
-    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: remedied.get(alert.part) ?? [] })
+    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: remediesOf(alert.part) })
     for (const { id, part } of worse) {
       await change(needs, tenant, id, (alert) => ({
         ...alert,
         value: part.value,
         evidence: part.evidence,
         cause: part.cause ?? alert.cause,
-        remedies: [...alert.remedies, ...(remedied.get(part.name) ?? [])].slice(-MOST_REMEDIES),
+        remedies: [...alert.remedies, ...remediesOf(part.name)].slice(-MOST_REMEDIES),
       }))
     }
     for (const id of closed)
@@ -175,15 +208,40 @@ async function change(needs: ReadNeeds, tenant: TenantId, id: string, to: (alert
   if (alert) await writeAlert(needs, tenant, to(alert))
 }
 
-/** What may safely be done without asking; by the part that it helps. */
-async function remedy(needs: CheckNeeds, tenant: TenantId, checks: readonly Check[]) {
-  const done = new Map<string, Alert["remedies"]>()
-  const tail = checks.flatMap(({ parts }) => parts).find(({ name }) => name === "tail")
-  if ((tail?.value ?? 0) > LONG_TAIL_ENTRIES) {
-    await needs.requestFold(tenant, `check-${String(tail!.evidence.version)}`)
-    done.set("tail", [{ at: instant(needs.clock()), what: "asked for a fold", outcome: "queued" }])
+/** What may safely be done without asking: a fold is the same whenever it comes, and what is polled twice counts once. */
+async function remedy(needs: CheckNeeds, tenant: TenantId, check: Check) {
+  for (const part of check.parts) {
+    if (part.name === "tail" && (part.value ?? 0) > LONG_TAIL_ENTRIES) {
+      await needs.requestFold(tenant, `check-${String(part.evidence.version)}`)
+      await noted(needs, tenant, check, part, { what: "asked for a fold", outcome: "queued" })
+    }
+    const since = part.failing ? missedSince(part, needs.clock()) : undefined
+    if (since === undefined || (await needs.rewind?.(tenant, check.source, since)) !== "asked") continue
+    await noted(needs, tenant, check, part, { what: `back-poll from ${instant(since)}`, outcome: "at the next poll" })
   }
-  return done
+}
+
+/** From when on something may never have come. */
+function missedSince({ name, evidence }: Part, now: number): number | undefined {
+  if (name === "counted") return Date.parse(String(evidence.from))
+  if (name !== "silence") return undefined
+  return now - (Number(evidence.silentMinutes) + Number(evidence.endedMinutesAgo)) * MINUTE - BEFORE_SILENCE_MS
+}
+/** A clock that goes after, and what was on its way when the silence began. */
+const BEFORE_SILENCE_MS = 15 * MINUTE
+
+/** Nothing is done in secret: a remedy stands in the check's record, in the alert, on the log, and wherever `audit` leads. */
+async function noted(
+  needs: CheckNeeds,
+  tenant: TenantId,
+  check: Check,
+  { name: part }: Part,
+  done: Pick<Remedy, "what" | "outcome">,
+) {
+  const remedy = { at: instant(needs.clock()), source: check.source, part, ...done }
+  check.remedies = [...(check.remedies ?? []), remedy]
+  needs.log?.("remedy", { tenant, source: check.source, outcome: part })
+  await needs.audit?.(tenant, remedy)
 }
 
 /** Events of the last entries, at most so many: what a draft and a comparison with the plan look at. */
