@@ -393,6 +393,7 @@ test.each(["zendesk", "gorgias"] as const)(
     for (const made of [first, second, again, unnamed]) {
       const sample = vendorOf(vendor).sample(made.secret ?? "shared", world.clock(), made.url)
       expect((await world.deliver(made.url, sample)).status).toBe(200)
+      await world.stack.idle()
     }
     const told = async ({ id }: Made) => {
       const { counted, duplicate } = (await world.ledger(id)) as { counted: number; duplicate: number }
@@ -407,7 +408,7 @@ test.each(["zendesk", "gorgias"] as const)(
     const id = vendor === "zendesk" ? "8447388090494" : "3924"
     for (const account of ["one", "two"]) {
       const { customer } = await world.ask("GET", `/v1/customers/${vendor}:${account}:${id}`)
-      expect(customer).toMatchObject({ ticketsOpened: 1 })
+      expect(customer).toMatchObject({ tickets: { opened: 1 } })
     }
     expect((await world.api("GET", `/v1/customers/${vendor}:${id}`)).status).toBe(404)
     expect(await world.ask("GET", `/v1/sources/${first.id}`)).toMatchObject({ account: "one" })

@@ -10,6 +10,7 @@ import {
   fields,
   identifying,
   iso,
+  known,
   list,
   money,
   objectOf,
@@ -250,6 +251,41 @@ function listed(given: Fields): Message[] {
   ]
 }
 
+type Cells = Record<string, string>
+/** `2026-01-31 12:00:00 -0500`, as Shopify's tables write instants. */
+const instantOf = (cell: string | undefined) =>
+  cell?.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d):?(\d\d)$/, "$1T$2$3:$4")
+
+/** The lines of one order in the CSV of the orders' page, as the Admin API would give it; only the first tells of the order. */
+function orderOfTable(lines: readonly Cells[]): Fields {
+  const [order = {}] = lines
+  const code = order.Currency
+  return known({
+    id: order.Id?.replace(/^'/, ""),
+    created_at: instantOf(order["Created at"]),
+    updated_at: instantOf(order["Created at"]),
+    cancelled_at: instantOf(order["Cancelled at"]) || undefined,
+    currency: code,
+    subtotal_price: order.Subtotal,
+    total_price: order.Total,
+    total_tax: order.Taxes,
+    total_discounts: order["Discount Amount"],
+    total_shipping_price_set: { shop_money: { amount: order.Shipping, currency_code: code } },
+    discount_codes: order["Discount Code"] ? [{ code: order["Discount Code"] }] : [],
+    shipping_address: { country_code: order["Shipping Country"] },
+    billing_address: { country_code: order["Billing Country"] },
+    source_name: order.Source,
+    financial_status: order["Financial Status"],
+    customer: { email: order.Email, first_name: order["Billing Name"] },
+    line_items: lines.map((line) => ({
+      title: line["Lineitem name"],
+      price: line["Lineitem price"],
+      quantity: Number(line["Lineitem quantity"]),
+      sku: line["Lineitem sku"],
+    })),
+  })
+}
+
 const nextPage = (link: string | null) => {
   const next = /<([^>]*)>;\s*rel="next"/.exec(link ?? "")?.[1]
   return next === undefined ? undefined : (URL.parse(next)?.searchParams.get("page_info") ?? undefined)
@@ -287,6 +323,14 @@ export const shopify = {
   api: { hosts: /^[a-z0-9][a-z0-9-]*\.myshopify\.com$/ },
   /** Of an export of orders, as the Admin API lists them. */
   exported: (order) => listed(fields(order)),
+  table: {
+    groupBy: "Name",
+    object: orderOfTable,
+    leavesOut: ([order = {}]) =>
+      (decimal(order["Refunded Amount"]) ?? 0n) > 0n
+        ? "an order's refunds, which the CSV gives neither an id nor a time: import the Admin API's orders for them"
+        : undefined,
+  },
   sample(secret, now) {
     const at = instant(now)
     const line = { id: 1, product_id: 632910392, title: "Sample", price: "12.50", quantity: 1 }

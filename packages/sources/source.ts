@@ -82,6 +82,15 @@ export type Vendor = {
   api?: { url?: string; hosts: RegExp }
   /** What one object of the vendor's own export says, under the ids of the webhooks that told it. Throws as `read` does. */
   exported?(object: unknown): Message[]
+  /**
+   * The vendor's own CSV export of the same objects: the column by which lines belong together, the object that they
+   * make, and what of them it cannot say.
+   */
+  table?: {
+    groupBy: string
+    object(lines: readonly Record<string, string>[]): unknown
+    leavesOut(lines: readonly Record<string, string>[]): string | undefined
+  }
   /** A signed sample of this vendor, for trying a source out. */
   sample(secret: string, now: number, url: string): Pick<Delivery, "method" | "headers" | "body">
 }

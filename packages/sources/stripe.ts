@@ -21,6 +21,12 @@ function major(minor: unknown, code: unknown): string | undefined {
   return amount === undefined ? undefined : toText(amount / 10n ** BigInt(places), places)
 }
 
+/** Major units as whole minor ones. */
+function minor(amount: unknown, code: unknown): string | undefined {
+  const exact = decimal(amount)
+  return exact === undefined ? undefined : toText(exact * 10n ** BigInt(placesOf(code)), 0)
+}
+
 type StripeEvent = { id: string; type: string; object: Fields; previous: Fields; fact: Fact }
 
 /** The id of what is referred to, which Stripe may have put there whole. */
@@ -240,6 +246,29 @@ async function events(needs: PollNeeds, { since, seek, after }: Place) {
   }
 }
 
+/**
+ * A line of the dashboard's CSV of payments, as the event that tells of such a payment. It has no event's id, so it is
+ * for the time before there were webhooks: what those have told is not known again by it.
+ */
+function paymentOfTable(payment: Record<string, string>): Fields {
+  const of = (...names: string[]) =>
+    names.map((name) => payment[name]).find((cell) => cell !== undefined && cell !== "")
+  const [id, code, invoice] = [of("id"), of("Currency"), of("Invoice ID")]
+  const paid = ["paid", "refunded", "partial refund"].includes(of("Status")?.toLowerCase() ?? "")
+  const amount = minor(of("Amount"), code)
+  const [customer, email, name] = [of("Customer ID"), of("Customer Email"), of("Customer Description")]
+  const about = { currency: code?.toLowerCase(), customer, payment_intent: of("PaymentIntent ID") }
+  const object = invoice
+    ? { ...about, id: invoice, amount_paid: amount, customer_email: email, customer_name: name }
+    : {
+        ...{ ...about, id, mode: "payment", payment_status: "paid", amount_total: amount, amount },
+        customer_details: { email, name },
+      }
+  const type = !paid ? "charge.failed" : invoice ? "invoice.paid" : "checkout.session.completed"
+  const created = of("Created date (UTC)", "Created (UTC)")?.replace(" ", "T")
+  return { id: id && `csv_${id}`, type, created: created && `${created}Z`, data: { object } }
+}
+
 /** Stripe has no count: its list is read to the end. */
 const MOST_PAGES = 50
 
@@ -301,6 +330,14 @@ export const stripe = {
   api: { url: "https://api.stripe.com", hosts: /^api\.stripe\.com$/ },
   /** Of an export of events. */
   exported: (event) => messagesOf(fields(event)),
+  table: {
+    groupBy: "id",
+    object: ([payment = {}]) => paymentOfTable(payment),
+    leavesOut: ([payment = {}]) =>
+      (decimal(payment["Amount Refunded"]) ?? 0n) > 0n
+        ? "what was given back of a payment, of which the CSV has no time: import the events for it"
+        : undefined,
+  },
   sample(secret, now) {
     const created = Math.floor(now / SECOND)
     const customer = { customer: "cus_sample", customer_email: "sample@example.com", customer_name: "Sample" }
