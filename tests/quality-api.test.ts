@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { instant, MINUTE } from "#core/clock.ts"
+import { pack, unpack } from "#core/pack.ts"
+import { foldTenant } from "#pipeline/folding.ts"
 import { checkWorker } from "#platform/workers.ts"
+import { keys, type TenantId } from "#store/keys.ts"
 import { doors, over, startWorld, type World } from "./world.ts"
 
 let world: World
@@ -127,4 +130,66 @@ test("one tenant's plan and quality are nobody else's", async () => {
   expect((await globex("/v1/quality?from=2026-02-01&to=2026-01-01")).status).toBe(400)
   expect((await globex("/v1/quality?grain=week")).json).toMatchObject({ code: "invalid_request", field: "grain" })
   expect((await world.request("/v1/plan/draft", { method: "POST", key: world.globex.readKey })).status).toBe(403)
+})
+
+test("money by days, by customers and by products is held together, and a row that lies is found", {
+  timeout: 30_000,
+}, async () => {
+  const { table, clock } = world.stack.runtime
+  const initech = await world.tenant("initech")
+  const order = (n: number, who: object, products: object[]) => ({
+    ...{ type: "track", event: "Order Completed", messageId: `o${n}`, timestamp: instant(Date.now()) },
+    ...{ ...who, properties: { order_id: `o${n}`, revenue: "12.50", products } },
+  })
+  const line = [{ product_id: "mug", price: "10.00", quantity: 1 }]
+  await world.send(
+    {
+      batch: [
+        order(1, { anonymousId: "a1" }, line),
+        order(2, { userId: "u1" }, line),
+        order(3, { userId: "u2" }, []),
+        { type: "identify", messageId: "i1", userId: "u1", anonymousId: "a1", timestamp: instant(Date.now()) },
+      ],
+    },
+    { key: initech.writeKey },
+  )
+  await world.stack.idle()
+  const folded = await foldTenant(world.stack.runtime, "initech" as TenantId)
+  expect(folded).toBe("folded")
+  await world.send({ batch: [order(4, { userId: "u3" }, line)] }, { key: initech.writeKey })
+  await world.stack.idle()
+  type Identity = { name: string; left: string; right: string; holds: boolean }
+  const check = async (now: number) => {
+    await checkWorker(over(world.stack.runtime, table, () => now))()
+    const { sources } = (await world.request("/v1/quality", { key: initech.readKey })).json as {
+      sources: { source: string; parts: { value: number; evidence: { identities: Identity[] } }[] }[]
+    }
+    const { value, evidence } = sources.find(({ source }) => source === "*")!.parts[0]!
+    return { value, found: Object.fromEntries(evidence.identities.map((one) => [one.name, one])) }
+  }
+  const well = await check(clock())
+  expect(well.value).toBe(0)
+  expect(well.found["gross revenue: all 3 customers = the days, since the beginning"]).toMatchObject({
+    left: "50",
+    right: "50",
+    holds: true,
+  })
+  expect(well.found["gross revenue up to today: each product and what has none = the whole"]).toMatchObject({
+    left: "50",
+  })
+  expect(well.found["orders: all 3 customers = the days, since the beginning"]).toMatchObject({ left: "4", right: "4" })
+
+  const key = keys.customer("initech" as TenantId, 1, "u2")
+  const item = (await table.get(key))!
+  const row = unpack<object>(item.body as Uint8Array)
+  await table.put({ ...item, body: pack({ ...row, revenue: "12.51" }) })
+  // Customers are added up once a day.
+  expect((await check(clock() + MINUTE)).value).toBe(0)
+  const bad = await check(clock() + 25 * 60 * MINUTE)
+  expect(bad.value).toBe(1)
+  expect(bad.found["gross revenue: all 3 customers = the days, since the beginning"]).toMatchObject({
+    left: "50.01",
+    right: "50",
+    holds: false,
+  })
 })

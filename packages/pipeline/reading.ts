@@ -5,7 +5,7 @@ import type { Event } from "#events/event.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
 import type { Fact } from "#metrics/fact.ts"
 import { entriesAfter } from "#store/journal.ts"
-import { keys, type TenantId, timelineKey } from "#store/keys.ts"
+import { BUCKETS, keys, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 import { type Head, readHead } from "#store/views.ts"
 import type { Customer } from "./customer.ts"
@@ -29,6 +29,8 @@ export type Reading = {
   /** Sets hold ordinals: which one stands for an ordinal now. */
   rename(ordinal: number): number
   customer(id: string): Promise<Customer | undefined>
+  /** All customers, in no particular order: for whoever must add them up. */
+  customers(): AsyncIterable<Customer>
   /** Positions of entries with events of a customer that have left its row. */
   timeline(id: string): Promise<number[]>
   /** What lies in quarantine, by the time it was received. */
@@ -109,6 +111,7 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
     ],
     rename: renaming(memory),
     customer: (id) => customerIn(tenant, snapshot, memory, id),
+    customers: () => customersIn(tenant, snapshot, memory),
     timeline: async (id) => {
       const stored = await snapshot.values(keys.timeline(tenant, snapshot.head.generation), {
         from: timelineKey(id),
@@ -143,6 +146,16 @@ async function customerIn(
   }
 }
 
+async function* customersIn(tenant: TenantId, snapshot: Snapshot, memory: Memory): AsyncGenerator<Customer> {
+  yield* memory.customers.values()
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (const { sk, value } of await snapshot.values(keys.customers(tenant, snapshot.head.generation, bucket))) {
+      const row = value as CustomerRow
+      if (!("root" in row) && !memory.customers.has(sk) && !memory.pointers.has(sk)) yield row
+    }
+  }
+}
+
 /** What a memory alone has counted: for time travel, for filters that no view knows, and for the recount. */
 export function readMemory(memory: Memory): Reading {
   const all = fragmentsOf(memory)
@@ -155,6 +168,9 @@ export function readMemory(memory: Memory): Reading {
       all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
     rename: renaming(memory),
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
+    customers: async function* () {
+      yield* memory.customers.values()
+    },
     timeline: async (id) => memory.spilled.filter((spill) => spill.id === id).flatMap(({ entries }) => entries),
     quarantine: async () => lyingIn([], memory),
     untaken: async (events) => events.filter((event) => !isTaken(memory, event)),

@@ -1,4 +1,4 @@
-import { DAY, instant, MINUTE } from "#core/clock.ts"
+import { DAY, HOUR, instant, MINUTE } from "#core/clock.ts"
 import type { Log } from "#core/log.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
@@ -19,13 +19,15 @@ import {
   readCursor,
   readDays,
   readStandings,
+  readSweep,
   writeAlert,
   writeCheck,
   writeCursor,
   writeDay,
   writeStanding,
+  writeSweep,
 } from "./documents.ts"
-import { identities } from "./identities.ts"
+import { identities, sweepOf } from "./identities.ts"
 import { BASELINE_DAYS, baselineOf, type Look, type Measured, rounded, VOLUME_DAYS } from "./look.ts"
 import { type Day, type Hour, observe } from "./observe.ts"
 import { type Part, type PartName, partOf, partsOf, scoreOfParts } from "./parts.ts"
@@ -145,7 +147,7 @@ async function ledgerOf(reading: Reading, now: number): Promise<Map<string, Map<
 
 async function tenantParts(needs: ReadNeeds, tenant: TenantId, reading: Reading): Promise<Part[]> {
   const today = zoneOf(reading.zone).place(needs.clock()).day
-  const { measured } = await identities(reading, today)
+  const { measured } = await identities(reading, today, await readSweep(needs, tenant))
   return [partOf("identities", measured), partOf("tail", await tailOf(needs, tenant))]
 }
 
@@ -167,6 +169,7 @@ export type Checked = { outcome: "checked" | "catching up"; opened: Alert[]; clo
 /** Checks one tenant and keeps what was found: scores by the hour, alerts that open and close, what was done about them. */
 export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checked> {
   const now = needs.clock()
+  await sweep(needs, tenant)
   const found = await inspect(needs, tenant)
   for (const name of found.touched) await writeDay(needs, tenant, name, found.days.get(name)!, found.observedTo)
   await writeCursor(needs, tenant, found.observedTo)
@@ -199,6 +202,19 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
     done.failing += one.parts.filter(({ failing }) => failing).length
   }
   return done
+}
+
+const SWEEP_EVERY_MS = DAY
+/** One that found a difference is looked at again sooner. */
+const SWEEP_AGAIN_MS = HOUR
+
+/** Adds up all customers once a day. */
+async function sweep(needs: CheckNeeds, tenant: TenantId) {
+  const last = await readSweep(needs, tenant)
+  const wait = last?.list.every(({ holds }) => holds) === false ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS
+  if (last && needs.clock() - Date.parse(last.at) < wait) return
+  const swept = await ask(needs, tenant, (reading) => sweepOf(reading, needs.clock()))
+  if (swept) await writeSweep(needs, tenant, swept)
 }
 
 const MOST_REMEDIES = 20

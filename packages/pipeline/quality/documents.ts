@@ -6,6 +6,7 @@ import type { Counted } from "#sources/source.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import type { Alert, Standing } from "./alert.ts"
+import type { Identity } from "./identities.ts"
 import type { Day, Hour } from "./observe.ts"
 import type { Part, PartName } from "./parts.ts"
 
@@ -61,6 +62,16 @@ export const writeCursor = ({ table }: Needs, tenant: TenantId, position: number
     { ...keys.observedUpTo(tenant), position },
     { attribute: "position", is: "<", value: position, orAbsent: true },
   )
+
+/** Sums over all customers' own rows beside those over all days, at one position of the journal. */
+export type Sweep = { at: string; position: number; list: Identity[] }
+
+export async function readSweep({ table }: Needs, tenant: TenantId): Promise<Sweep | undefined> {
+  const item = await table.get(keys.sweep(tenant))
+  return item && unpack<Sweep>(item.body as Uint8Array)
+}
+export const writeSweep = ({ table }: Needs, tenant: TenantId, sweep: Sweep) =>
+  table.put({ ...keys.sweep(tenant), body: pack(sweep) })
 
 /** What a vendor counts of one day of one source, and what we do: the query shows ours. */
 export type Census = Counted & {
