@@ -38,7 +38,9 @@ export async function startCluster(dir: string) {
   let stored = 0
   return {
     door,
+    config,
     runtime,
+    tenant,
     /** Sends bodies through our front door; throws when one is refused. */
     send: async (bodies: readonly Buffer[], connections: number) => {
       const sent = await sendAll(`${url}/v1/batch`, tenant.writeKey, bodies, connections)

@@ -6,6 +6,7 @@ import { accept } from "./accept.ts"
 import { bundles } from "./bundles.ts"
 import { drain } from "./drain.ts"
 import { fold } from "./fold.ts"
+import { hooks } from "./hooks.ts"
 import { peer } from "./peer.ts"
 import { reads } from "./reads.ts"
 import { type Bench, calibrate, type Row, table } from "./report.ts"
@@ -15,7 +16,7 @@ import { units } from "./units.ts"
  * `npm run bench -- [--quick] [--only accept,fold] [--rounds 3] [--dir /tmp] [--json] [--strict]`. Ends with 1 when
  * something was lost or wrong or a budget that no machine can change was missed, with 2 when `--strict` and a rate was.
  */
-const benches: Record<string, Bench> = { bundles, units, fold, accept, drain, peer, reads }
+const benches: Record<string, Bench> = { bundles, units, fold, accept, hooks, drain, peer, reads }
 
 const { values } = parseArgs({
   options: {
