@@ -170,6 +170,13 @@ function customer(object: Order): Message[] {
  * | checkouts/create               | Checkout Started with lines                                           | checkout_<id>            |
  * | disputes/create                | Dispute Opened                                                        | dispute_<id>             |
  * | any other (orders/paid too)    | its topic, with ids and state                                         | <topic>:<id>:<event id>  |
+ * | `subtotal_price`, `total_price` | revenue (less the lines' `tax_lines` if `taxes_included`), total     |                          |
+ * | `total_tax`, `total_discounts`, `total_shipping_price_set` | tax, discount, shipping                   |                          |
+ * | `discount_codes[].code`, `source_name`, `currency` | coupon, channel, currency                         |                          |
+ * | `shipping_address`, else `billing_address`: `country_code` | country                                   |                          |
+ * | `line_items[]`: `product_id`, `sku`, `title`, `price`, `quantity` | products[]: the same, title as name |                         |
+ * | a refund's lines' `subtotal` less what was kept; `transactions[].amount` | revenue; total              |                          |
+ * | `customer.id`, and the order's id | userId `shopify:<id>`, anonymousId `shopify:order_<id>`            |                          |
  *
  * An order counts once, when it is created, paid or not, as in Shopify's own reports of sales.
  */

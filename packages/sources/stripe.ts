@@ -169,6 +169,10 @@ function disputed({ object, fact }: StripeEvent): Message[] {
  * | charge.refunded                               | Order Refunded: what `amount_refunded` grew by                     |
  * | charge.dispute.created                        | Dispute Opened                                                     |
  * | any other, and those above that say nothing   | its own type, with ids and state                                   |
+ * | `items[].price`: `unit_amount` × `quantity` by interval | mrr, at list prices a month, without what is metered     |
+ * | `amount_total` − `amount_tax` − `amount_shipping` | revenue; total is `amount_total`; all in major units           |
+ * | `payment_intent`, else the object's id        | order_id: of the order, its refunds and its disputes               |
+ * | `customer`, else the payment                  | userId `stripe:cus_…`, else anonymousId `stripe:pi_…`              |
  *
  * `payment_intent.*` and `charge.succeeded` are passed on uncounted: they do not tell a bare payment from one that comes
  * as an invoice or an order too. messageId is the event's id; the customer is the user, else the payment a guest.
