@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type Made, startWorld, type World } from "#api/fixtures.ts"
-import { HOUR, instant, MINUTE } from "#core/clock.ts"
+import { DAY, HOUR, instant, MINUTE } from "#core/clock.ts"
+import { writeDay } from "#pipeline/quality/documents.ts"
+import { emptyHour } from "#pipeline/quality/observe.ts"
 import { pollWorker } from "#platform/poll.ts"
 import { checkWorker } from "#platform/workers.ts"
 import { paypalStandIn } from "#sources/standins/paypal.ts"
@@ -173,3 +175,23 @@ test("a remedy is told to whoever keeps the audit log, and done at most once an 
     },
   ])
 }, 30_000)
+
+test("a source that falls silent has its vendor asked again from before the silence began", async () => {
+  const { runtime } = world.stack
+  const { made } = await connect(stripeStandIn)
+  world.clock.set(instant(Math.ceil(world.clock() / DAY) * DAY + 11 * HOUR + 40 * MINUTE))
+  const [now, tenant] = [world.clock(), "acme" as TenantId]
+  // Something in every minute from ten to twelve for ten days, and today until eleven.
+  for (let back = 0; back <= 10; back++) {
+    const day = instant(now - back * DAY).slice(0, 10)
+    const busy = { ...emptyHour(), events: 60, minutes: new Array(60).fill(1) }
+    const hours = { "10": busy, ...(back === 0 ? {} : { "11": busy }) }
+    await writeDay(runtime, tenant, `${day}#${made.id}`, { position: 1_000_000, hours }, 1_000_000)
+  }
+  await check()
+  const row = await runtime.table.get(keys.source(tenant, made.id))
+  const silentSince = Date.parse(`${instant(now).slice(0, 11)}11:00:00.000Z`)
+  expect(Number(row!.rewindTo)).toBe(Math.max(silentSince - 15 * MINUTE, Date.parse(String(row!.createdAt))))
+  const { trends } = (await world.ask("GET", `/v1/quality?source=${made.id}`)) as { trends: { parts: object }[] }
+  expect(trends[0]!.parts).toMatchObject({ silence: 40 })
+})

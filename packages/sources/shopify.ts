@@ -169,6 +169,7 @@ function customer(object: Order): Message[] {
  * | customers/create, /update      | identify: `email`, name, `default_address.country_code`               | customer_<id>:<at>       |
  * | checkouts/create               | Checkout Started with lines                                           | checkout_<id>            |
  * | disputes/create                | Dispute Opened                                                        | dispute_<id>             |
+ * | products/create, /update, /delete | Product Updated: `id`, `title`, `product_type`, `vendor`, first variant | <topic>:<id>:<event id> |
  * | any other (orders/paid too)    | its topic, with ids and state                                         | <topic>:<id>:<event id>  |
  * | `subtotal_price`, `total_price` | revenue (less the lines' `tax_lines` if `taxes_included`), total     |                          |
  * | `total_tax`, `total_discounts`, `total_shipping_price_set` | tax, discount, shipping                   |                          |
@@ -190,6 +191,22 @@ const readers = new Map<string, (object: Order) => Message[]>([
   ["checkouts/create", checkout],
   ["disputes/create", disputed],
 ])
+
+/** Of the shop, for a product is nobody's; under the id that it would be passed on with. */
+function stocked(delivery: Delivery, topic: string, object: Fields): Message {
+  const { messageId, timestamp, anonymousId } = passedOn(delivery, topic, object)
+  const [variant = {}] = linesOf(object.variants)
+  const about = {
+    product_id: text(object.id),
+    name: text(object.title),
+    category: text(object.product_type),
+    brand: text(object.vendor),
+    sku: text(variant.sku),
+    price: money(variant.price),
+    status: topic === "products/delete" ? "deleted" : text(object.status),
+  }
+  return track("Product Updated", { id: messageId!, at: timestamp, who: { anonymousId: anonymousId! } }, about)
+}
 
 function passedOn(delivery: Delivery, topic: string, object: Fields): Message {
   const shop = text(header(delivery, "x-shopify-shop-domain")) ?? "shop"
@@ -322,8 +339,9 @@ export const shopify = {
     const object = objectOf(delivery.body)
     const id = text(object.id)
     const told = id === undefined ? [] : (readers.get(topic)?.({ ...object, id }) ?? [])
+    const rest = /^products\/(create|update|delete)$/.test(topic) && id !== undefined ? stocked : passedOn
     const event = text(header(delivery, "x-shopify-webhook-id")) ?? shortHash(delivery.body)
-    return { id: `shopify:${event}`, messages: told.length > 0 ? told : [passedOn(delivery, topic, object)] }
+    return { id: `shopify:${event}`, messages: told.length > 0 ? told : [rest(delivery, topic, object)] }
   },
   poll,
   count,
