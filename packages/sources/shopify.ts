@@ -194,7 +194,6 @@ const readers = new Map<string, (object: Order) => Message[]>([
 
 /** Of the shop, for a product is nobody's; under the id that it would be passed on with. */
 function stocked(delivery: Delivery, topic: string, object: Fields): Message {
-  const { messageId, timestamp, anonymousId } = passedOn(delivery, topic, object)
   const [variant = {}] = linesOf(object.variants)
   const about = {
     product_id: text(object.id),
@@ -205,10 +204,13 @@ function stocked(delivery: Delivery, topic: string, object: Fields): Message {
     price: money(variant.price),
     status: topic === "products/delete" ? "deleted" : text(object.status),
   }
-  return track("Product Updated", { id: messageId!, at: timestamp, who: { anonymousId: anonymousId! } }, about)
+  return track("Product Updated", factOfTopic(delivery, topic, object), about)
 }
 
-function passedOn(delivery: Delivery, topic: string, object: Fields): Message {
+const passedOn = (delivery: Delivery, topic: string, object: Fields) =>
+  track(topic, factOfTopic(delivery, topic, object), identifying(object))
+
+function factOfTopic(delivery: Delivery, topic: string, object: Fields): Fact {
   const shop = text(header(delivery, "x-shopify-shop-domain")) ?? "shop"
   const event =
     text(header(delivery, "x-shopify-event-id")) ??
@@ -222,7 +224,7 @@ function passedOn(delivery: Delivery, topic: string, object: Fields): Message {
       ? { userId: `shopify:${text(whose)}` }
       : whoIs(whose, order === undefined ? shop : `order_${order}`)
   const at = iso(header(delivery, "x-shopify-triggered-at")) ?? iso(object.updated_at) ?? iso(object.created_at)
-  return track(topic, { id: `shopify:${topic}:${text(object.id) ?? ""}:${event}`, at, who }, identifying(object))
+  return { id: `shopify:${topic}:${text(object.id) ?? ""}:${event}`, at, who }
 }
 
 const PAGE = "250"
