@@ -102,11 +102,14 @@ test("a gate that fails opens an alert at the second check, and closes it when i
   expect(quality.ledger).toMatchObject({ balanced: true, quarantined: 61, rejected: 1 })
   const trends = async (grain: string) =>
     ((await read(`/v1/quality?grain=${grain}`)).json as Quality).trends.filter(({ source }) => source === "default")
-  const days = new Set((await trends("hour")).map(({ at }) => at.slice(0, 10)))
-  const daily = await trends("day")
-  expect(daily.map(({ at }) => at)).toEqual([...days])
-  expect(daily[0]).toMatchObject({ failing: { accuracy: 1 }, lowest: expect.any(Number) })
-  expect(quality.trends.find(({ source }) => source === "*")).toMatchObject({ overall: quality.score })
+  const hours = await trends("hour")
+  const days = [...new Set(hours.map(({ at }) => at.slice(0, 10)))]
+  // As many as the checks were apart: they may lie on both sides of an hour, and of a day.
+  const failed = days.map((day) => hours.filter(({ at }) => at.startsWith(day)).length)
+  expect((await trends("day")).map((day) => [day.at, (day as { failing?: object }).failing])).toEqual(
+    days.map((day, i) => [day, { accuracy: failed[i] }]),
+  )
+  expect(quality.trends.findLast(({ source }) => source === "*")).toMatchObject({ overall: quality.score })
 
   for (let request = 0; request < 12; request++) {
     const batch = Array.from({ length: 1000 }, (_, i) => booked(`fine-${request}-${i}`, { seat: "1C" }))

@@ -124,8 +124,13 @@ test("a tenth that neither webhook nor poll has brought fails the gate, is polle
   expect(alertOf(bad.alerts).cause).toBe(
     "the vendor counts 60 and 54 have come: webhooks are not sent, or are lost on their way",
   )
+  expect(alertOf(bad.alerts).remedies).toMatchObject([
+    { part: "counted", what: expect.stringMatching(/^back-poll from 2027-/), outcome: "at the next poll" },
+  ])
   const stored = await world.ask("GET", `/v1/quality?source=${made.id}&grain=day`)
   expect(stored.trends).toMatchObject([{ failing: { counted: 1 } }])
+  const { trends } = (await world.ask("GET", `/v1/quality?source=${made.id}`)) as { trends: { remedies?: object[] }[] }
+  expect(trends.flatMap(({ remedies = [] }) => remedies)).toMatchObject([{ part: "counted", source: made.id }])
   expect(world.lines.filter(({ name, source }) => name === "remedy" && source === made.id)).toMatchObject([
     { outcome: "counted", tenant: "acme" },
   ])

@@ -26,7 +26,10 @@ export type Alert = {
 }
 
 /** How many checks in a row were bad or good, by part: two bad ones open an alert, two good ones close it. */
-export type Standing = { [part: string]: { bad: number; good: number; since?: string; alert?: string } }
+export type Standing = {
+  /** `done`: what was done before there was an alert to tell it. */
+  [part: string]: { bad: number; good: number; since?: string; alert?: string; done?: Remedy[] }
+}
 const IN_A_ROW = 2
 
 export type Judged = { standing: Standing; opened: Alert[]; closed: string[]; worse: { id: string; part: Part }[] }

@@ -18,6 +18,7 @@ import {
   readAlert,
   readCursor,
   readDays,
+  readDone,
   readStandings,
   readSweep,
   writeAlert,
@@ -175,14 +176,20 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
   await writeCursor(needs, tenant, found.observedTo)
   if (!found.caughtUp) return { outcome: "catching up", opened: [], closed: [], failing: 0 }
   for (const one of found.checks) await remedy(needs, tenant, one)
-  const standings = await readStandings(needs, tenant)
-  const done: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
+  const [standings, done] = await Promise.all([readStandings(needs, tenant), readDone(needs, tenant, now)])
+  const checked: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
   for (const one of found.checks) {
-    await writeCheck(needs, tenant, one, now)
+    const remedies = [...(done.get(one.source) ?? []), ...(one.remedies ?? [])]
+    await writeCheck(needs, tenant, remedies.length > 0 ? { ...one, remedies } : one, now)
     const before = standings.get(one.source) ?? {}
     const remediesOf = (name: PartName) => (one.remedies ?? []).filter(({ part }) => part === name)
     const { standing, opened, closed, worse } = judge(before, one.source, one.parts, now)
-    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: remediesOf(alert.part) })
+    const doneAbout = (name: PartName) => [...(before[name]?.done ?? []), ...remediesOf(name)]
+    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: doneAbout(alert.part) })
+    for (const { name, failing } of one.parts) {
+      const stands = standing[name]
+      if (failing && stands && stands.alert === undefined && doneAbout(name).length > 0) stands.done = doneAbout(name)
+    }
     for (const { id, part } of worse) {
       await change(needs, tenant, id, (alert) => ({
         ...alert,
@@ -197,11 +204,11 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
     // Last: after a crash the same alerts, by the same ids, are written again.
     if (Object.keys(before).length + Object.keys(standing).length > 0)
       await writeStanding(needs, tenant, one.source, standing)
-    done.opened.push(...opened)
-    done.closed.push(...closed)
-    done.failing += one.parts.filter(({ failing }) => failing).length
+    checked.opened.push(...opened)
+    checked.closed.push(...closed)
+    checked.failing += one.parts.filter(({ failing }) => failing).length
   }
-  return done
+  return checked
 }
 
 const SWEEP_EVERY_MS = DAY

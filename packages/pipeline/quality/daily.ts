@@ -1,5 +1,5 @@
 import type { Zone } from "#core/zone.ts"
-import type { Check } from "./documents.ts"
+import type { Check, Remedy } from "./documents.ts"
 import { rounded } from "./look.ts"
 
 /** A score at one time, with the values of its parts: of an hour, or of a whole day. */
@@ -10,16 +10,19 @@ export type Trend = {
   /** The tenant's, under the source `*`. */
   overall?: number | null
   parts: Record<string, number | null>
+  /** What was done without being asked. */
+  remedies?: Remedy[]
 }
 /** Of a day also how bad it got, over how many hours, and in how many of them a part's gate failed. */
 export type DailyTrend = Trend & { lowest: number | null; hours: number; failing: Record<string, number> }
 
 export const hourly = (checks: readonly Check[]): Trend[] =>
-  checks.map(({ at, source, score, overall, parts }) => ({
+  checks.map(({ at, source, score, overall, parts, remedies }) => ({
     at,
     source,
     score,
     ...(overall === undefined ? {} : { overall }),
+    ...(remedies === undefined ? {} : { remedies }),
     parts: Object.fromEntries(parts.map(({ name, value }) => [name, value])),
   }))
 

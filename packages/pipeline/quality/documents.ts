@@ -126,6 +126,14 @@ export async function readChecks({ table }: Needs, tenant: TenantId, from: strin
   return items.map(({ body }) => unpack<Check>(body as Uint8Array))
 }
 
+/** What was done in an hour so far, by source: its last check takes the place of those before. */
+export async function readDone({ table }: Needs, tenant: TenantId, now: number): Promise<Map<string, Remedy[]>> {
+  const hour = instant(now).slice(0, 13)
+  const items = await table.query(keys.checks(tenant), { from: hour, to: `${hour}#\uffff` })
+  const checks = items.map(({ body }) => unpack<Check>(body as Uint8Array))
+  return new Map(checks.map(({ source, remedies }) => [source, remedies ?? []]))
+}
+
 /** How the sources stand: what the last checks of each came to. */
 export async function readStandings({ table }: Needs, tenant: TenantId): Promise<Map<string, Standing>> {
   const items = await table.query(keys.standings(tenant))
