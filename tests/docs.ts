@@ -3,6 +3,8 @@ import * as z from "zod/mini"
 import { catalogue } from "#events/catalogue.ts"
 import { type Metric, metrics } from "#metrics/catalogue.ts"
 import { eventDimensions, lineDimensions } from "#metrics/dimension.ts"
+import { listVendors, type VendorConfig, vendorOf } from "#sources/registry.ts"
+import type { Vendor } from "#sources/source.ts"
 
 /** `npm run docs` writes the pages that follow from the catalogues; the test of the same name fails when they do not. */
 type Property = { description?: string; enum?: string[]; type?: string; anyOf?: { type?: string }[] }
@@ -51,7 +53,49 @@ function metricsPage() {
   return lines.join("\n")
 }
 
-export const pages = { "docs/events.md": eventsPage, "docs/metrics.md": metricsPage }
+/** The table above a vendor's readers: what of the vendor's becomes what of ours. */
+function tablesIn(file: string): string[] {
+  const lines = readFileSync(file, "utf8").split("\n")
+  const rows = lines.flatMap((line) => /^ \* (\|.*\|)$/.exec(line)?.[1] ?? [])
+  return rows.length === 0 ? [] : [...rows, ""]
+}
+
+function vendorsPage() {
+  const lines = [
+    "# Vendors",
+    "",
+    "Written by `npm run docs` from `packages/sources`: what of a vendor becomes which of our events, field by field, and a",
+    "signed sample of each as it is read. What is in no table is stored under the vendor's own name for it, with ids and state.",
+    "",
+  ]
+  for (const { id, name, docs, facts, secretFrom, polls, config } of listVendors()) {
+    const vendor = vendorOf(id, config as VendorConfig | undefined)
+    const { requestsPerSecond } = facts
+    const sample = vendor.sample("whsec_c2FtcGxl", NOW, `https://hooks.example.com/hooks/${id}`)
+    const { messages } = vendor.read({ ...sample, url: `https://hooks.example.com/hooks/${id}`, receivedAt: NOW })
+    lines.push(
+      `## ${name}`,
+      "",
+      `${docs}`,
+      "",
+      `- Secret: ${secretFrom === "us" ? "ours, shown once" : "the vendor's, pasted"}. It waits ${facts.timeoutMs / 1000} s; tries again ${facts.retries}.`,
+      `- Back-poll: ${polls ? `yes${requestsPerSecond ? `, ${Number(requestsPerSecond.toFixed(2))} requests a second` : ""}` : "none"}. Own count: ${vendor.count ? "yes" : "none"}. Import: ${imports(vendor)}.`,
+      ...(vendor.idsOfAccount ? ["- Its ids are an account's own: `account` tells them from another's."] : []),
+      "",
+      ...tablesIn(`packages/sources/${id}.ts`),
+      "```json",
+      ...messages.map((message) => JSON.stringify(message)),
+      "```",
+      "",
+    )
+  }
+  return lines.join("\n")
+}
+const NOW = Date.parse("2026-01-31T12:00:00.000Z")
+const imports = ({ exported, table }: Vendor) =>
+  exported ? `its API's objects${table ? " and its dashboard's CSV" : ""}` : "by a mapping"
+
+export const pages = { "docs/events.md": eventsPage, "docs/metrics.md": metricsPage, "docs/vendors.md": vendorsPage }
 
 if (import.meta.main) for (const [file, page] of Object.entries(pages)) writeFileSync(file, page())
 

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { instant, MINUTE } from "#core/clock.ts"
+import { pack, unpack } from "#core/pack.ts"
+import { foldTenant } from "#pipeline/folding.ts"
 import { checkWorker } from "#platform/workers.ts"
+import { keys, type TenantId } from "#store/keys.ts"
 import { doors, over, startWorld, type World } from "./world.ts"
 
 let world: World
@@ -30,7 +33,7 @@ type Quality = {
   }[]
   failing: { source: string; part: string }[]
   alerts: { id: string; part: string; status: string; cause: string; advice: string; since: string }[]
-  trends: { source: string; parts: Record<string, number | null> }[]
+  trends: { at: string; source: string; parts: Record<string, number | null> }[]
   ledger: { received: number; balanced: boolean }
 }
 
@@ -93,11 +96,20 @@ test("a gate that fails opens an alert at the second check, and closes it when i
   const web = quality.sources.find(({ source }) => source === "default")!
   expect(web.score).toBeLessThan(100)
   expect(web.parts.map(({ name }) => name)).toEqual(
-    "fields volume accuracy lag clock silence uniqueness drift".split(" "),
+    "fields volume counted accuracy lag clock silence uniqueness drift".split(" "),
   )
   expect(quality.sources.find(({ source }) => source === "*")!.parts[0]).toMatchObject({ name: "identities", value: 0 })
   expect(quality.ledger).toMatchObject({ balanced: true, quarantined: 61, rejected: 1 })
-  expect(quality.trends.length).toBeGreaterThan(0)
+  const trends = async (grain: string) =>
+    ((await read(`/v1/quality?grain=${grain}`)).json as Quality).trends.filter(({ source }) => source === "default")
+  const hours = await trends("hour")
+  const days = [...new Set(hours.map(({ at }) => at.slice(0, 10)))]
+  // As many as the checks were apart: they may lie on both sides of an hour, and of a day.
+  const failed = days.map((day) => hours.filter(({ at }) => at.startsWith(day)).length)
+  expect((await trends("day")).map((day) => [day.at, (day as { failing?: object }).failing])).toEqual(
+    days.map((day, i) => [day, { accuracy: failed[i] }]),
+  )
+  expect(quality.trends.findLast(({ source }) => source === "*")).toMatchObject({ overall: quality.score })
 
   for (let request = 0; request < 12; request++) {
     const batch = Array.from({ length: 1000 }, (_, i) => booked(`fine-${request}-${i}`, { seat: "1C" }))
@@ -119,5 +131,72 @@ test("one tenant's plan and quality are nobody else's", async () => {
   expect((await globex("/v1/quality")).json).toMatchObject({ score: null, alerts: [], failing: [] })
   expect((await globex("/v1/quality?source=default")).status).toBe(404)
   expect((await globex("/v1/quality?from=2026-02-01&to=2026-01-01")).status).toBe(400)
+  expect((await globex("/v1/quality?grain=week")).json).toMatchObject({ code: "invalid_request", field: "grain" })
   expect((await world.request("/v1/plan/draft", { method: "POST", key: world.globex.readKey })).status).toBe(403)
+})
+
+test("money by days, by customers and by products is held together, and a row that lies is found", {
+  timeout: 30_000,
+}, async () => {
+  const { table, clock } = world.stack.runtime
+  const initech = await world.tenant("initech")
+  const order = (n: number, who: object, products: object[]) => ({
+    ...{ type: "track", event: "Order Completed", messageId: `o${n}`, timestamp: instant(Date.now()) },
+    ...{ ...who, properties: { order_id: `o${n}`, revenue: "12.50", products } },
+  })
+  const line = [{ product_id: "mug", price: "10.00", quantity: 1 }]
+  await world.send(
+    {
+      batch: [
+        order(1, { anonymousId: "a1" }, line),
+        order(2, { userId: "u1" }, line),
+        order(3, { userId: "u2" }, []),
+        { type: "identify", messageId: "i1", userId: "u1", anonymousId: "a1", timestamp: instant(Date.now()) },
+      ],
+    },
+    { key: initech.writeKey },
+  )
+  await world.stack.idle()
+  const folded = await foldTenant(world.stack.runtime, "initech" as TenantId)
+  expect(folded).toBe("folded")
+  await world.send({ batch: [order(4, { userId: "u3" }, line)] }, { key: initech.writeKey })
+  await world.stack.idle()
+  type Identity = { name: string; left: string; right: string; holds: boolean }
+  const check = async (now: number) => {
+    await checkWorker(over(world.stack.runtime, table, () => now))()
+    const { sources } = (await world.request("/v1/quality", { key: initech.readKey })).json as {
+      sources: { source: string; parts: { value: number; evidence: { identities: Identity[] } }[] }[]
+    }
+    const { value, evidence } = sources.find(({ source }) => source === "*")!.parts[0]!
+    return { value, found: Object.fromEntries(evidence.identities.map((one) => [one.name, one])) }
+  }
+  const well = await check(clock())
+  expect(well.value).toBe(0)
+  expect(well.found["gross revenue: all 3 customers = the days, since the beginning"]).toMatchObject({
+    left: "50",
+    right: "50",
+    holds: true,
+  })
+  expect(well.found["gross revenue up to today: each product and what has none = the whole"]).toMatchObject({
+    left: "50",
+  })
+  expect(well.found["orders: all 3 customers = the days, since the beginning"]).toMatchObject({ left: "4", right: "4" })
+
+  const key = keys.customerPage("initech" as TenantId, 1, 0, "u2")
+  const item = (await table.get(key))!
+  const rows = unpack<[string, string][]>(item.body as Uint8Array)
+  const tampered = rows.map(([id, row]) => [
+    id,
+    id === "u2" ? JSON.stringify({ ...JSON.parse(row), revenue: "12.51" }) : row,
+  ])
+  await table.put({ ...item, body: pack(tampered) })
+  // Customers are added up once a day.
+  expect((await check(clock() + MINUTE)).value).toBe(0)
+  const bad = await check(clock() + 25 * 60 * MINUTE)
+  expect(bad.value).toBe(1)
+  expect(bad.found["gross revenue: all 3 customers = the days, since the beginning"]).toMatchObject({
+    left: "50.01",
+    right: "50",
+    holds: false,
+  })
 })

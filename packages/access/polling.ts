@@ -1,9 +1,10 @@
 import { type Clock, HOUR, instant, MINUTE, SECOND } from "#core/clock.ts"
 import type { Polled, PollOutcome } from "#pipeline/backpoll.ts"
-import { keys, ownerOf } from "#store/keys.ts"
+import { type AuditNeeds, audited } from "#store/audit.ts"
+import { keys, ownerOf, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { openText, type Vault } from "#store/vault.ts"
-import { credentialOf, setOf, vendorIn } from "./source.ts"
+import { credentialOf, isStill, setOf, vendorIn } from "./source.ts"
 
 type Needs = { table: Table; clock: Clock; vault: Vault }
 
@@ -16,7 +17,7 @@ export const listPolled = async ({ table }: Pick<Needs, "table">) =>
   (await table.query(keys.polled("").pk)).map(({ sk }) => sk)
 
 export type Claim = {
-  polled: Polled
+  polled: Polled & { createdAt: number }
   save: (cursor: string) => Promise<boolean>
   /** Gives the source back, with what its tenant should know. */
   settle: (outcome: PollOutcome) => Promise<PollOutcome>
@@ -30,15 +31,20 @@ export async function claimPoll(needs: Needs, id: string): Promise<Claim | undef
   if (!tenant || !item || item.paused === true || !(item.credential instanceof Uint8Array)) return undefined
   const now = clock()
   const free = { attribute: "pollAfter", is: "<", value: now + 1 } as const
-  if (!(await table.set(keys.source(tenant, id), { pollAfter: now + CLAIM_MS }, free))) return undefined
+  // Whoever polled before may still save where it came to; what a claim has taken over is its own.
+  const again: Record<string, number | null> =
+    item.rewindTo === undefined ? {} : { rewindTo: null, cursor: null, pollSince: Number(item.rewindTo) }
+  if (!(await table.set(keys.source(tenant, id), { pollAfter: now + CLAIM_MS, ...again }, free))) return undefined
+  const createdAt = Date.parse(String(item.createdAt))
   const polled = {
     tenant,
     source: id,
     vendor: vendorIn(item),
     credential: await openText(vault, credentialOf(tenant, id), item.credential),
     baseUrl: String(item.baseUrl),
-    cursor: item.cursor === undefined ? undefined : String(item.cursor),
-    since: Date.parse(String(item.createdAt)),
+    cursor: item.cursor === undefined || item.rewindTo !== undefined ? undefined : String(item.cursor),
+    since: Math.max(createdAt, Number(item.rewindTo ?? item.pollSince ?? 0)),
+    createdAt,
   }
   return {
     polled,
@@ -51,4 +57,25 @@ export async function claimPoll(needs: Needs, id: string): Promise<Claim | undef
       return outcome
     },
   }
+}
+
+/** A list is read again at most so often, whatever is thought to be missing. */
+const REWIND_EVERY_MS = HOUR
+
+/** Has the next poll of a source begin at `since`, and not before the source was made. */
+export async function rewindPoll(
+  needs: AuditNeeds & Pick<Needs, "table">,
+  tenant: TenantId,
+  id: string,
+  since: number,
+): Promise<"asked" | "asked lately" | "not polled"> {
+  const { table, clock } = needs
+  const item = ownerOf(id) === tenant ? await table.get(keys.source(tenant, id)) : undefined
+  if (!item || item.paused === true || !(item.credential instanceof Uint8Array)) return "not polled"
+  const now = clock()
+  if (now - Number(item.rewoundAt ?? 0) < REWIND_EVERY_MS) return "asked lately"
+  const rewindTo = Math.max(since, Date.parse(String(item.createdAt)))
+  const deed = { action: "remedy.backpoll", subject: id, details: { since: instant(rewindTo) } }
+  const change = { set: keys.source(tenant, id), values: { rewindTo, rewoundAt: now }, condition: isStill(item) }
+  return (await audited(needs, tenant, deed, [change])) ? "asked" : "not polled"
 }

@@ -3,6 +3,7 @@ import * as z from "zod/mini"
 import { DAY, instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { type Random, randomText } from "#core/random.ts"
+import { ofAccount } from "#sources/account.ts"
 import { isDescribed, VendorConfig, VendorId, vendorOf } from "#sources/registry.ts"
 import type { Vendor } from "#sources/source.ts"
 import { type AuditNeeds, audited } from "#store/audit.ts"
@@ -21,6 +22,8 @@ export const NewSource = z.strictObject({
   /** For the vendor's own API, so that what no webhook brought is found there. */
   credential: z.optional(secretText),
   baseUrl: z.optional(z.url()),
+  /** Which account, of a vendor whose ids are only its account's own: sources of one account share what they tell. */
+  account: z.optional(z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,39}$/, "must be 1 to 40 of a-z, 0-9 and -"))),
   /** How to read a vendor that has to be described. */
   config: z.optional(VendorConfig),
 })
@@ -54,6 +57,8 @@ export type Source = {
   /** Until when the secret before this one is accepted too. */
   oldSecretUntil?: string
   config?: VendorConfig
+  /** By which its vendor's ids are told from those of another account. */
+  account?: string
   /** Present when a credential is set. */
   poll?: { baseUrl: string; at?: string; error?: string; notBefore?: string }
 }
@@ -87,6 +92,7 @@ export async function createSource(
   const id = `src_${tenant}_${randomText(random, SOURCE_TAIL)}`
   const config = configOf(id, wish)
   const vendor = vendorOf(wish.vendor, config)
+  const account = accountOf(id, vendor, wish)
   const ours = vendor.secretFrom === "us" && wish.secret === undefined ? randomText(random, SECRET_LENGTH) : undefined
   const secret = wish.secret ?? ours
   const poll = wish.credential === undefined ? undefined : pollable(needs, vendor, wish.baseUrl)
@@ -99,6 +105,7 @@ export async function createSource(
     rotations: 0,
     pollAfter: 0,
     ...(config === undefined ? {} : { config: JSON.stringify(config) }),
+    ...(account === undefined ? {} : { account }),
     ...(secret === undefined ? {} : { secret: await sealText(vault, secretOf(tenant, id), secret) }),
     ...(poll === undefined
       ? {}
@@ -126,6 +133,23 @@ function configOf(id: string, { vendor, config }: z.output<typeof NewSource>): V
     throw new Fault("invalid_request", "describe how to read it: see GET /v1/vendors", { field: "config" })
   }
   return config.id === vendor ? { ...config, id: `${vendor}-${id.slice(-SOURCE_TAIL).toLowerCase()}` } : config
+}
+
+/** As given, else as the vendor's URL of the account says, else the source's own: never that of another. */
+function accountOf(id: string, vendor: Vendor, { account, baseUrl }: z.output<typeof NewSource>): string | undefined {
+  if (!vendor.idsOfAccount) {
+    if (account === undefined) return undefined
+    throw new Fault(
+      "invalid_request",
+      `the ids of ${vendor.name} are one account's as much as another's: leave it out`,
+      {
+        field: "account",
+      },
+    )
+  }
+  const { hostname = "" } = URL.parse(baseUrl ?? "") ?? {}
+  const ofUrl = vendor.api?.hosts.test(hostname) ? hostname.split(".")[0] : undefined
+  return account ?? ofUrl ?? id.slice(-SOURCE_TAIL).toLowerCase()
 }
 
 /** Where to poll, or why not. */
@@ -165,7 +189,7 @@ export async function itemOf({ table }: { table: Pick<Table, "get"> }, tenant: T
 }
 
 /** Nothing is made anew of a source that was deleted meanwhile. */
-const isStill = (item: Item) => ({ attribute: "createdAt", is: "=", value: String(item.createdAt) }) as const
+export const isStill = (item: Item) => ({ attribute: "createdAt", is: "=", value: String(item.createdAt) }) as const
 /** Sets attributes of a source that is there. */
 export const setOf = (table: Table, tenant: TenantId, item: Item, values: Values) =>
   table.set(keys.source(tenant, item.sk), values, isStill(item))
@@ -251,7 +275,10 @@ export async function deleteSource(needs: SourceNeeds, tenant: TenantId, id: str
 }
 
 const configIn = ({ config }: Item) => (config === undefined ? undefined : (JSON.parse(String(config)) as VendorConfig))
-export const vendorIn = (item: Item): Vendor => vendorOf(VendorId.parse(item.vendor), configIn(item))
+export const vendorIn = (item: Item): Vendor => {
+  const vendor = vendorOf(VendorId.parse(item.vendor), configIn(item))
+  return item.account === undefined ? vendor : ofAccount(vendor, String(item.account))
+}
 
 function toSource({ hooksUrl, clock }: Pick<SourceNeeds, "hooksUrl" | "clock">, item: Item): Source {
   const config = configIn(item)
@@ -266,6 +293,7 @@ function toSource({ hooksUrl, clock }: Pick<SourceNeeds, "hooksUrl" | "clock">, 
     hasSecret: item.secret !== undefined,
     ...(live ? { oldSecretUntil: instant(Number(item.oldUntil)) } : {}),
     ...(config === undefined ? {} : { config }),
+    ...(item.account === undefined ? {} : { account: String(item.account) }),
     ...(item.credential === undefined ? {} : { poll: pollOf(item, clock()) }),
   }
 }

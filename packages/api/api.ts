@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono"
 import * as z from "zod/mini"
 import { type Authenticate, createKey, listKeys, NewKey, revokeKey, type Scope } from "#access/key.ts"
 import { getTenant } from "#access/tenant.ts"
+import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import type { Log } from "#core/log.ts"
@@ -10,7 +11,7 @@ import type { Tracing } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
 import { catalogue } from "#events/catalogue.ts"
 import type { JsonObject } from "#events/event.ts"
-import { isShapely, limits } from "#events/message.ts"
+import { isShapely, limits, parseInstant } from "#events/message.ts"
 import { type Metric, metrics } from "#metrics/catalogue.ts"
 import { dimensionNames, eventDimensionNames } from "#metrics/dimension.ts"
 import { Query } from "#metrics/query.ts"
@@ -56,12 +57,36 @@ const LedgerPage = z.strictObject({ from: date, to: date }).check(
     error: "must not be before from",
   }),
 )
-const QuarantinePage = z.strictObject({
-  after: z.optional(z.string()),
-  limit: limit(1000, 100),
-  code: z.optional(z.string()),
-  event: z.optional(z.string()),
-})
+const words = z.optional(z.string().check(z.minLength(1), z.maxLength(500)))
+/** As it is kept: in UTC, to the millisecond. */
+const moment = z.optional(
+  z.pipe(
+    z.string().check(
+      z.refine((text) => parseInstant(text) !== undefined, {
+        error: "must be an instant such as 2026-01-31T12:00:00Z",
+      }),
+    ),
+    z.transform((text: string) => instant(parseInstant(text)!)),
+  ),
+)
+const search = {
+  code: words,
+  event: words,
+  source: words,
+  text: words,
+  field: words,
+  value: z.optional(z.string().check(z.maxLength(500))),
+  from: moment,
+  to: moment,
+}
+const fieldForValue = z.refine<{ field?: string | undefined; value?: string | undefined }>(
+  ({ field, value }) => value === undefined || field !== undefined,
+  { path: ["field"], error: "is needed with a value" },
+)
+const QuarantinePage = z
+  .strictObject({ ...search, after: z.optional(z.string()), limit: limit(1000, 100) })
+  .check(fieldForValue)
+const propertyName = z.string().check(z.minLength(1), z.maxLength(200))
 const TimelineQuery = z.strictObject({
   after: z.optional(z.string().check(z.regex(/^\d+\.\d+$/, "must be the `next` of a page"))),
   limit: limit(200, 50),
@@ -70,13 +95,21 @@ const ReleaseWish = z
   .strictObject({
     ids: z.optional(z.array(z.string()).check(z.minLength(1), z.maxLength(1000))),
     all: z.optional(z.literal(true)),
+    match: z.optional(
+      z.strictObject(search).check(
+        fieldForValue,
+        z.refine((match) => Object.keys(match).length > 0, { error: "must name something; all: true is all of it" }),
+      ),
+    ),
+    rename: z.optional(z.record(propertyName, propertyName)),
+    remove: z.optional(z.array(propertyName).check(z.maxLength(100))),
     set: z.optional(z.custom<JsonObject>(isShapely, "must be an object of properties that nest at most ten levels")),
     dryRun: z.optional(z.boolean()),
   })
   .check(
-    z.refine(({ ids, all }) => (ids === undefined) !== (all === undefined), {
+    z.refine(({ ids, all, match }) => [ids, all, match].filter((one) => one !== undefined).length === 1, {
       path: ["ids"],
-      error: "name ids, or say all: true",
+      error: "name ids, or say all: true, or what to match",
     }),
   )
 
@@ -179,8 +212,11 @@ export function apiApp(needs: ApiNeeds) {
   })
   app.post("/v1/quarantine/release", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    const { ids, set, dryRun } = parsed(ReleaseWish, await readJson(c.req.raw, BODY_BYTES))
+    const { ids, match, set, rename, remove, dryRun } = parsed(ReleaseWish, await readJson(c.req.raw, BODY_BYTES))
     const wish = {
+      ...(match ? { match } : {}),
+      ...(rename ? { rename } : {}),
+      ...(remove ? { remove } : {}),
       ...(ids ? { ids } : {}),
       ...(set ? { set: set as JsonObject } : {}),
       ...(dryRun === undefined ? {} : { dryRun }),

@@ -8,9 +8,9 @@ import { Fault } from "#core/fault.ts"
 import { type Plan, planModes, planTypes } from "#events/plan.ts"
 import { ledger } from "#pipeline/ledger.ts"
 import { ALL, inspect, type QualityNeeds, recentEvents } from "#pipeline/quality/check.ts"
-import { type Check, readAlerts, readChecks } from "#pipeline/quality/documents.ts"
+import { daily, hourly, type Trend } from "#pipeline/quality/daily.ts"
+import { readAlerts, readChecks } from "#pipeline/quality/documents.ts"
 import { differencesOf, draftOf } from "#pipeline/quality/draft.ts"
-import { rounded } from "#pipeline/quality/look.ts"
 import { ask } from "#pipeline/reading.ts"
 import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
@@ -25,7 +25,13 @@ const ALERTS_SHOWN = 100
 
 const date = z.optional(z.iso.date("must be a date such as 2026-01-31"))
 const Asked = z
-  .strictObject({ source: z.optional(z.string().check(z.minLength(1), z.maxLength(100))), from: date, to: date })
+  .strictObject({
+    source: z.optional(z.string().check(z.minLength(1), z.maxLength(100))),
+    from: date,
+    to: date,
+    /** Of the trends: each hour's last check, or days. */
+    grain: z._default(z.enum(["hour", "day"]), "hour"),
+  })
   .check(
     z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
       path: ["to"],
@@ -110,6 +116,9 @@ export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds & Audit
   })
 }
 
+/** What is said of the quality of a tenant's data. */
+export type QualityAnswer = Awaited<ReturnType<typeof qualityOf>>
+
 /** The present, measured now; the hours before, as checks kept them; the alerts; the ledger's totals. */
 async function qualityOf(needs: QualityNeeds, tenant: TenantId, asked: z.output<typeof Asked>) {
   const now = needs.clock()
@@ -124,6 +133,8 @@ async function qualityOf(needs: QualityNeeds, tenant: TenantId, asked: z.output<
   const checks = present.checks.filter(wanted)
   if (asked.source !== undefined && checks.length === 0)
     throw new Fault("not_found", "nothing has come from such a source", { field: "source" })
+  const kept = stored.filter(wanted)
+  const trends: Trend[] = asked.grain === "day" ? daily(kept, present.zone) : hourly(kept)
   const total = await ask(needs, tenant, async (reading) => {
     const { rows } = await ledger(reading, from, to)
     return totalsOf(rows.filter(wanted))
@@ -132,7 +143,7 @@ async function qualityOf(needs: QualityNeeds, tenant: TenantId, asked: z.output<
     at: instant(now),
     from,
     to,
-    score: overall(present.checks, present.rows),
+    score: present.checks.find(({ source }) => source === ALL)?.overall ?? null,
     sources: checks.map(({ source, score, parts }) => ({ source, score, parts })),
     failing: checks.flatMap(({ source, parts }) =>
       parts
@@ -140,30 +151,12 @@ async function qualityOf(needs: QualityNeeds, tenant: TenantId, asked: z.output<
         .map(({ name, value, gate, cause, query }) => ({ source, part: name, value, gate, cause, query })),
     ),
     alerts: alerts.filter(wanted).slice(0, ALERTS_SHOWN),
-    trends: stored.filter(wanted).map(({ at, source, score, parts }) => ({
-      at,
-      source,
-      score,
-      parts: Object.fromEntries(parts.map((part) => [part.name, part.value])),
-    })),
+    grain: asked.grain,
+    trends,
     ledger: total,
     position: present.position,
     complete: present.caughtUp,
   }
-}
-
-/** The sources' scores, weighted by what each sent; no more than what is said of all together allows. */
-function overall(checks: readonly Check[], rows: ReadonlyMap<string, ReadonlyMap<string, { received: number }>>) {
-  let [sum, weights] = [0, 0]
-  for (const { source, score } of checks) {
-    if (source === ALL || score === null) continue
-    const weight = [...(rows.get(source)?.values() ?? [])].reduce((all, { received }) => all + received, 0)
-    sum += score * weight
-    weights += weight
-  }
-  const whole = checks.find(({ source }) => source === ALL)?.score
-  const mean = weights === 0 ? null : rounded(sum / weights, 1)
-  return mean === null ? null : Math.min(mean, whole ?? 100)
 }
 
 type Row = { received: number; counted: number; duplicate: number; rejected: number; quarantined: number }

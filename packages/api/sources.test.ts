@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { SECOND } from "#core/clock.ts"
 import { newTails } from "#pipeline/reading.ts"
-import { VendorId } from "#sources/registry.ts"
+import { VendorId, vendorOf } from "#sources/registry.ts"
 import { apiApp } from "./api.ts"
 import { type Json, type Made, senders, startWorld, type World } from "./fixtures.ts"
 import { hooksApp } from "./hooks.ts"
@@ -26,6 +26,7 @@ describe("a source", () => {
       secret: expect.stringMatching(/^[0-9A-Za-z]{43}$/),
       vendor: "gorgias",
       name: "Help desk",
+      account: expect.stringMatching(/^[0-9a-z]{16}$/),
       paused: false,
       hasSecret: true,
       createdAt: expect.any(String),
@@ -376,4 +377,49 @@ test("what a door believes of a source is read once in four seconds, whoever kno
   expect(read).toEqual([made.id, made.id])
   for (const junk of ["src_acme_", "src__0123456789abcdef", `${made.id}1`, "x"]) expect(await knock(junk)).toBe(404)
   expect(read).toHaveLength(2)
+})
+
+test.each(["zendesk", "gorgias"] as const)(
+  "two accounts of %s have each their own customers and tickets, and two sources of one account share them",
+  async (vendor) => {
+    const secret = vendor === "zendesk" ? { secret: "shared" } : {}
+    const wish = (account?: string) => ({ vendor, ...secret, ...(account === undefined ? {} : { account }) })
+    const [first, second, again, unnamed] = [
+      await world.source(wish("one")),
+      await world.source(wish("two")),
+      await world.source(wish("two")),
+      await world.source(wish()),
+    ]
+    for (const made of [first, second, again, unnamed]) {
+      const sample = vendorOf(vendor).sample(made.secret ?? "shared", world.clock(), made.url)
+      expect((await world.deliver(made.url, sample)).status).toBe(200)
+      await world.stack.idle()
+    }
+    const told = async ({ id }: Made) => {
+      const { counted, duplicate } = (await world.ledger(id)) as { counted: number; duplicate: number }
+      return counted > 0 && duplicate === 0 ? "counted" : counted === 0 && duplicate > 0 ? "known" : "mixed"
+    }
+    expect([await told(first), await told(second), await told(again), await told(unnamed)]).toEqual([
+      "counted",
+      "counted",
+      "known",
+      "counted",
+    ])
+    const id = vendor === "zendesk" ? "8447388090494" : "3924"
+    for (const account of ["one", "two"]) {
+      const { customer } = await world.ask("GET", `/v1/customers/${vendor}:${account}:${id}`)
+      expect(customer).toMatchObject({ tickets: { opened: 1 } })
+    }
+    expect((await world.api("GET", `/v1/customers/${vendor}:${id}`)).status).toBe(404)
+    expect(await world.ask("GET", `/v1/sources/${first.id}`)).toMatchObject({ account: "one" })
+  },
+)
+
+test("an account is refused where the vendor's ids are everyone's, and taken from the URL of the vendor's API", async () => {
+  const refused = await world.api("POST", "/v1/sources", { vendor: "stripe", name: "x", account: "one" })
+  expect(refused.json).toMatchObject({ code: "invalid_request", field: "account" })
+  const odd = await world.api("POST", "/v1/sources", { vendor: "zendesk", name: "x", account: "One:" })
+  expect(odd.json).toMatchObject({ code: "invalid_request", field: "account" })
+  const made = await world.source({ vendor: "zendesk", credential: "a:b", baseUrl: "https://acme-eu.zendesk.com" })
+  expect(made).toMatchObject({ account: "acme-eu" })
 })

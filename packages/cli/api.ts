@@ -50,7 +50,7 @@ function checkedUrl(text: string) {
 }
 
 export type Request = {
-  method?: "GET" | "POST"
+  method?: "GET" | "POST" | "PATCH" | "DELETE"
   body?: unknown
   parameters?: Record<string, string | number | undefined>
 }

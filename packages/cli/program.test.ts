@@ -78,7 +78,10 @@ test.each([
     "--time-zone: must be a zone of the IANA database",
   ],
   [["replay", "--currency", "euro"], "--currency: must be an ISO 4217 code"],
-  [["quarantine", "release", "--url", "http://localhost", "--key", "k"], "name the ids to release, or say --all"],
+  [
+    ["quarantine", "release", "--url", "http://localhost", "--key", "k"],
+    "name the ids to release, or what they have (such as --code), or say --all",
+  ],
   [["import", "x.csv"], "CSV needs --mapping"],
   [["import", "x.ndjson", "--encoding", "klingon"], "--encoding klingon is not known"],
 ])("used wrongly, it says how it is used: %j", async (args, message) => {

@@ -7,11 +7,13 @@ import { addKeys } from "./keys.ts"
 import { addLedger } from "./ledger.ts"
 import { addMetrics } from "./metrics.ts"
 import { plain } from "./print.ts"
+import { addQuality } from "./quality.ts"
 import { addQuarantine } from "./quarantine.ts"
 import { addQuery } from "./query.ts"
 import { addQueues } from "./queues.ts"
 import { addReconcile } from "./reconcile.ts"
 import { addReplay } from "./replay.ts"
+import { addSources } from "./sources.ts"
 import { addTail } from "./tail.ts"
 import { addTenants } from "./tenants.ts"
 import type { Terminal } from "./terminal.ts"
@@ -22,7 +24,9 @@ const groups = [
   addMetrics,
   addQuery,
   addImport,
+  addSources,
   addLedger,
+  addQuality,
   addCustomer,
   addTail,
   addQuarantine,

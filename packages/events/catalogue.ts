@@ -89,6 +89,19 @@ export const catalogue = {
     z.looseObject({ ...product.shape, cart_id: z.optional(id("The cart.")) }),
   ),
   "Product Removed": entry("A customer took a product out of the cart.", z.looseObject({ ...product.shape })),
+  "Product Updated": entry(
+    "A product of the shop was made, changed or taken out.",
+    z.looseObject({
+      product_id: id("The product."),
+      name: z.optional(text("Name of the product.")),
+      category: z.optional(label("Category of the product.")),
+      brand: z.optional(label("Who makes it.")),
+      sku: z.optional(id("Stock-keeping unit of its first variant.")),
+      price: z.optional(amount("Price of its first variant.")),
+      status: z.optional(label("Such as active, draft, archived or deleted.")),
+      currency,
+    }),
+  ),
   "Products Searched": entry(
     "A customer searched.",
     z.looseObject({ query: z.optional(text("The words searched for.")) }),

@@ -22,6 +22,7 @@ export type Polled = {
 
 export type PollNeeds = AcceptNeeds &
   ReadNeeds & {
+    /** At the vendor's pace. */
     fetch: typeof fetch
     sleep: (ms: number) => Promise<unknown>
     /** Asked before each page. */
@@ -40,6 +41,15 @@ export type PollOutcome = {
 /** For vendors that document no limit. */
 const USUAL_RATE = 1
 
+/** A `fetch` that asks a vendor no faster than it allows. */
+export function paced(needs: Pick<PollNeeds, "clock" | "sleep" | "fetch">, { facts }: Vendor): typeof fetch {
+  const token = bucket(needs, facts.requestsPerSecond ?? USUAL_RATE)
+  return async (input, init) => {
+    await token()
+    return needs.fetch(input, init)
+  }
+}
+
 /**
  * Finds what no webhook brought: walks through the vendor's own list from where the last poll ended, as fast as the vendor
  * allows. A page is accepted before its cursor is saved, so a poll that dies goes on there. Messages bear the ids of the
@@ -51,16 +61,11 @@ export async function backpoll(
   save: (cursor: string) => Promise<boolean>,
 ): Promise<PollOutcome> {
   const { vendor, credential, baseUrl, since } = polled
-  const token = bucket(needs, vendor.facts.requestsPerSecond ?? USUAL_RATE)
-  const paced: typeof fetch = async (input, init) => {
-    await token()
-    return needs.fetch(input, init)
-  }
   const so = { pages: 0, listed: 0, filled: 0 }
   for (let cursor = polled.cursor; ; ) {
     if (needs.isOver()) return { outcome: "cut short", ...so }
     try {
-      const asking = { fetch: paced, credential, baseUrl, now: needs.clock() }
+      const asking = { fetch: needs.fetch, credential, baseUrl, now: needs.clock() }
       const page = await vendor.poll!(asking, cursor, since)
       const { listed, missing } = await missed(needs, polled, page.messages)
       await acceptAll(needs, polled, pageId(missing), missing)

@@ -3,7 +3,7 @@ import { DAY } from "#core/clock.ts"
 import { startTable } from "#platform/fixture.ts"
 import type { Table } from "#store/table.ts"
 import { call, order, type Settled, settle } from "./fixture.ts"
-import { listQuarantine, type Release, release } from "./quarantine.ts"
+import { listQuarantine, type Release, release, type Search } from "./quarantine.ts"
 import { reconcile } from "./reconcile.ts"
 
 let table: Table
@@ -234,4 +234,51 @@ test("a released message whose worker died half way counts once when it comes ag
   world.queue.push(message, message)
   await world.append()
   expect(await settled(world)).toEqual([1, 1, 0, 0])
+})
+
+test("quarantine is searched by words, by a field's value, by source and by time, page by page", async () => {
+  const world = await settle(table)
+  await world.send([
+    broken("s1", "5", { properties: { revenue: "5", note: "Blue Mug", parcel: { kg: 2 } } }),
+    broken("s2", "6", { properties: { revenue: "6", note: "plate" } }),
+  ])
+  await world.send([broken("s3", "7", { properties: { revenue: "7", note: "blue cup" } })])
+  const all = (await lying(world)).items
+  const found = async (search: Search, limit = 10, after?: string) => {
+    const page = await world.reading((reading) => listQuarantine(reading, { ...search, limit, after }))
+    return { ids: page.items.map(({ id }) => id), next: page.next }
+  }
+  expect((await found({ text: "BLUE" })).ids).toEqual(["s1", "s3"])
+  expect((await found({ field: "properties.parcel.kg", value: "2" })).ids).toEqual(["s1"])
+  expect((await found({ field: "properties.parcel" })).ids).toEqual(["s1"])
+  expect((await found({ field: "properties.note", value: "plate", source: "app" })).ids).toEqual(["s2"])
+  expect((await found({ source: "another" })).ids).toEqual([])
+  expect((await found({ to: all[0]!.receivedAt })).ids).toEqual([])
+  expect((await found({ from: all[0]!.receivedAt })).ids.sort()).toEqual(["s1", "s2", "s3"])
+  const first = await found({ text: "blue" }, 1)
+  expect(first.ids).toEqual(["s1"])
+  expect(await found({ text: "blue" }, 1, first.next)).toEqual({ ids: ["s3"], next: undefined })
+})
+
+test("an edit shows what it would change before it does, and is done to what a search finds alone", async () => {
+  const world = await settle(table)
+  await world.send([
+    broken("e1", "5", { properties: { revenue: "5", number: "o1", secret: "x" } }),
+    broken("e2", "6", { properties: { revenue: "6" } }),
+  ])
+  const wish = { match: { field: "properties.number" }, rename: { number: "order_id" }, remove: ["secret"] }
+  expect(await releasing(world, { ...wish, dryRun: true })).toEqual({
+    released: ["e1"],
+    kept: [],
+    changes: [
+      { id: "e1", property: "number", before: "o1" },
+      { id: "e1", property: "secret", before: "x" },
+      { id: "e1", property: "order_id", after: "o1" },
+    ],
+  })
+  expect((await lying(world)).items).toHaveLength(2)
+  expect(await releaseAndAppend(world, wish)).toEqual({ released: ["e1"], kept: [] })
+  expect((await lying(world)).items.map(({ id }) => id)).toEqual(["e2"])
+  expect(await revenue(world)).toBe("5.00")
+  expect(await settled(world)).toEqual([2, 1, 0, 1])
 })

@@ -1,8 +1,9 @@
 import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
-import type { Event, JsonObject, Reason } from "#events/event.ts"
+import type { Event, Json, JsonObject, Reason } from "#events/event.ts"
 import { isShapely, limits, schemaReason } from "#events/message.ts"
+import { at } from "#metrics/fact.ts"
 import { type AuditNeeds, announced } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Enqueue, toMessage } from "./accept.ts"
@@ -12,19 +13,44 @@ import type { Reading } from "./reading.ts"
 /** An event that broke its own type's schema: kept whole, not counted, until it is released. */
 export type Quarantined = { id: string; source: string; receivedAt: string; reason: Reason; event: Event }
 
+/** What is looked for; all that is named must hold. */
+export type Search = {
+  event?: string | undefined
+  code?: string | undefined
+  source?: string | undefined
+  /** Words that stand anywhere in the event or in why it lies there, in any case. */
+  text?: string | undefined
+  /** A path such as `properties.total`, and what it is there; without a value: that there is anything. */
+  field?: string | undefined
+  value?: string | undefined
+  /** Instants between which it was received; the last is not in it. */
+  from?: string | undefined
+  to?: string | undefined
+}
+
+function fits({ event, source, receivedAt }: Lain, { text, field, value, ...search }: Search): boolean {
+  const found = field === undefined ? undefined : at(event as unknown as Json, ...field.split("."))
+  return (
+    (search.event === undefined || event.event === search.event) &&
+    (search.code === undefined || event.quarantine?.code === search.code) &&
+    (search.source === undefined || source === search.source) &&
+    (search.from === undefined || receivedAt >= search.from) &&
+    (search.to === undefined || receivedAt < search.to) &&
+    (field === undefined || (found !== undefined && (value === undefined || written(found) === value))) &&
+    (text === undefined || JSON.stringify(event).toLowerCase().includes(text.toLowerCase()))
+  )
+}
+
+const written = (value: Json) => (typeof value === "string" ? value : JSON.stringify(value))
+
 /** One page of what lies in quarantine, oldest first, after a cursor. */
 export async function listQuarantine(
   reading: Reading,
-  page: { after?: string; limit: number; code?: string; event?: string },
+  { after = "", limit, ...search }: Search & { after?: string | undefined; limit: number },
 ): Promise<{ items: Quarantined[]; next?: string }> {
   const lying = await reading.quarantine()
-  const wanted = lying.filter(
-    ({ key, value: { event } }) =>
-      key > (page.after ?? "") &&
-      (page.event === undefined || event.event === page.event) &&
-      (page.code === undefined || event.quarantine?.code === page.code),
-  )
-  const shown = wanted.slice(0, page.limit)
+  const wanted = lying.filter(({ key, value }) => key > after && fits(value, search))
+  const shown = wanted.slice(0, limit)
   return {
     items: shown.map(({ value }) => toQuarantined(value)),
     ...(wanted.length > shown.length ? { next: shown.at(-1)!.key } : {}),
@@ -36,9 +62,36 @@ const toQuarantined = ({ event, source, receivedAt }: Lain): Quarantined => {
   return { id: event.id, source, receivedAt, reason: quarantine!, event: rest }
 }
 
-/** What to release: all, or some by message id; `set` replaces properties first (a fix for all of them alike). */
-export type Release = { ids?: readonly string[]; set?: JsonObject; dryRun?: boolean }
-export type Released = { released: string[]; kept: { id: string; reason: Reason }[] }
+/** An edit for all events alike, before they are looked at again: properties are renamed, then removed, then set. */
+export type Edit = { rename?: Record<string, string>; remove?: readonly string[]; set?: JsonObject }
+/** What to release: all, some by message id, or what a search finds. */
+export type Release = Edit & { ids?: readonly string[]; match?: Search; dryRun?: boolean }
+/** What one edit does to one property; absent where there is none. */
+export type Change = { id: string; property: string; before?: Json; after?: Json }
+export type Released = {
+  released: string[]
+  kept: { id: string; reason: Reason }[]
+  /** Of a dry run: what would be another. */
+  changes?: Change[]
+}
+
+export function edited(properties: JsonObject = {}, { rename = {}, remove = [], set = {} }: Edit): JsonObject {
+  const renamed = Object.entries(properties).map(([name, value]): [string, Json] => [
+    Object.hasOwn(rename, name) ? rename[name]! : name,
+    value,
+  ])
+  const kept = renamed.filter(([name]) => !remove.includes(name))
+  return Object.fromEntries([...kept, ...Object.entries(set)])
+}
+
+function changesOf(id: string, before: JsonObject, after: JsonObject): Change[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+  return names.flatMap((property) => {
+    const [was, is] = [before, after].map((one) => (Object.hasOwn(one, property) ? one[property] : undefined))
+    if (JSON.stringify(was) === JSON.stringify(is)) return []
+    return [{ id, property, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) }]
+  })
+}
 
 /** What is released is no larger than what the door lets in. */
 function checkSize({ id, properties, ...rest }: Event) {
@@ -63,15 +116,21 @@ export async function release(
   wish: Release,
 ): Promise<Released> {
   const lying = await reading.quarantine()
-  const wanted = wish.ids === undefined ? lying : lying.filter(({ value }) => wish.ids!.includes(value.event.id))
+  const named = new Set(wish.ids)
+  const wanted = lying.filter(
+    ({ value }) => (wish.ids === undefined || named.has(value.event.id)) && fits(value, wish.match ?? {}),
+  )
   const missing = wish.ids?.find((id) => !lying.some(({ value }) => value.event.id === id))
   if (missing !== undefined)
     throw new Fault("not_found", `nothing with the id ${missing} lies in quarantine`, { field: "ids" })
-  const outcome: Released = { released: [], kept: [] }
+  const outcome: Released = { released: [], kept: [], ...(wish.dryRun ? { changes: [] } : {}) }
   const messages: string[] = []
   for (const { value } of wanted) {
     const { quarantine: _, ...event } = value.event
-    const fixed = wish.set ? { ...event, properties: { ...event.properties, ...wish.set } } : event
+    const properties = edited(event.properties, wish)
+    const changes = changesOf(event.id, event.properties ?? {}, properties)
+    outcome.changes?.push(...changes)
+    const fixed = changes.length > 0 ? { ...event, properties } : event
     const reason = schemaReason(fixed)
     if (reason) {
       outcome.kept.push({ id: event.id, reason })

@@ -12,7 +12,7 @@ import type { Customer } from "./customer.ts"
 import { fold, isTaken, seenDays } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
-import { rowsOf } from "./pages.ts"
+import { allRows, type CustomerRow, rowsOf } from "./pages.ts"
 import { memoryOf, openSnapshot, prepare, prepareDays, type Snapshot, unmoved } from "./snapshot.ts"
 
 /**
@@ -30,6 +30,8 @@ export type Reading = {
   /** Sets hold ordinals: which one stands for an ordinal now. */
   rename(ordinal: number): number
   customer(id: string): Promise<Customer | undefined>
+  /** All customers, in no particular order: for whoever must add them up. */
+  customers(): AsyncIterable<Customer>
   /** Positions of entries with events of a customer that have left its row. */
   timeline(id: string): Promise<number[]>
   /** Which events of these entries did not count, by position. */
@@ -112,6 +114,7 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
     ],
     rename: renaming(memory),
     customer: (id) => customerIn(tenant, snapshot, memory, id),
+    customers: () => customersIn(tenant, snapshot, memory),
     timeline: async (id) => {
       const stored = await snapshot.values(keys.timeline(tenant, snapshot.head.generation), {
         from: timelineKey(id),
@@ -150,6 +153,17 @@ async function customerIn(
   }
 }
 
+async function* customersIn(tenant: TenantId, snapshot: Snapshot, memory: Memory): AsyncGenerator<Customer> {
+  yield* memory.customers.values()
+  for await (const { rows } of allRows(tenant, snapshot)) {
+    for (const [id, text] of rows) {
+      if (memory.customers.has(id) || memory.pointers.has(id)) continue
+      const row = JSON.parse(text) as CustomerRow
+      if (!("root" in row)) yield row
+    }
+  }
+}
+
 /** What a memory alone has counted: for time travel, for filters that no view knows, and for the recount. */
 export function readMemory(memory: Memory): Reading {
   const all = fragmentsOf(memory)
@@ -162,6 +176,9 @@ export function readMemory(memory: Memory): Reading {
       all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
     rename: renaming(memory),
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
+    customers: async function* () {
+      yield* memory.customers.values()
+    },
     timeline: async (id) => memory.spilled.filter((spill) => spill.id === id).flatMap(({ entries }) => entries),
     copies: async () => memory.copies,
     quarantine: async () => lyingIn([], memory),

@@ -1,7 +1,8 @@
 import { claimPoll, listPolled } from "#access/polling.ts"
 import { MINUTE } from "#core/clock.ts"
 import { inFlight } from "#core/parallel.ts"
-import { backpoll } from "#pipeline/backpoll.ts"
+import { backpoll, paced } from "#pipeline/backpoll.ts"
+import { censusOrNot } from "#pipeline/quality/census.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { scheduled } from "./run.ts"
 import type { Runtime } from "./runtime.ts"
@@ -30,10 +31,12 @@ export const pollWorker = (runtime: Needs, options: { stop?: AbortSignal } = {})
       each({ source }, async () => {
         const claim = isOver() ? undefined : await claimPoll(runtime, source)
         if (!claim) return undefined
-        const { outcome, filled, fault } = await claim.settle(
-          await backpoll({ ...runtime, sleep, tails, isOver }, claim.polled, claim.save),
-        )
-        return { tenant: claim.polled.tenant, outcome, count: filled, code: fault?.code }
+        const { polled, save, settle } = claim
+        const needs = { ...runtime, sleep, tails, isOver, fetch: paced({ ...runtime, sleep }, polled.vendor) }
+        // Before the poll: what that is about to fill is not in the journal as soon as it ends.
+        await censusOrNot(needs, { ...polled, since: polled.createdAt })
+        const { outcome, filled, fault } = await settle(await backpoll(needs, polled, save))
+        return { tenant: polled.tenant, outcome, count: filled, code: fault?.code }
       }),
     )
     return sources.length

@@ -170,7 +170,7 @@ export const functions = {
     handler: "functions/check.handler",
     timeoutSeconds: 300,
     memoryMb: 1024,
-    table: ["GetItem", "BatchGetItem", "Query", "PutItem"],
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"],
     sends: ["fold"],
     slowMs: 200_000,
     reserved: 1,

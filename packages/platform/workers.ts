@@ -1,5 +1,6 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
+import { rewindPoll } from "#access/polling.ts"
 import { listTenants } from "#access/tenant.ts"
 import { MINUTE } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
@@ -166,7 +167,9 @@ export const checkWorker = (
     Partial<Pick<Runtime, "tracing">>,
   tails = newTails(),
 ) => {
-  const needs = { ...runtime, tails }
+  const rewind = (tenant: TenantId, source: string, since: number) =>
+    rewindPoll({ ...runtime, actor: "schedule" }, tenant, source, since)
+  const needs = { ...runtime, tails, rewind }
   return scheduled(runtime, "check", async (each) => {
     const tenants = await listTenants(runtime)
     for (const tenant of tenants) {

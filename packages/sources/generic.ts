@@ -5,7 +5,7 @@ import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import type { JsonObject } from "#events/event.ts"
 import { limits, parseInstant } from "#events/message.ts"
-import { anySame, header, hmac, mismatch, missing, signedWith } from "./signature.ts"
+import { anySame, header, hmac, mismatch, missing, secondsOf, signedWith, stale, withinTolerance } from "./signature.ts"
 import type { Delivery, PollNeeds, Vendor } from "./source.ts"
 
 /** An object of JSON, of which nothing is known yet. */
@@ -125,6 +125,12 @@ export async function ask(
   return { body, headers: answer.headers }
 }
 
+/** A count as a vendor states it. */
+export function wholeNumber(vendor: string, value: unknown): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value
+  throw new Fault("unavailable", `${vendor} answered without a count`)
+}
+
 async function answered<T>(vendor: string, attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()
@@ -164,6 +170,15 @@ export const GenericConfig = z.object({
       algorithm: z.enum(["sha256", "sha1"]),
       encoding: z.enum(["hex", "base64"]),
       prefix: z._default(z.string(), ""),
+      /** Where the header says when it was signed, as in `ts=1700000000;h1=…`: time, `join` and body are signed. */
+      timed: z.optional(
+        z.object({
+          time: z.string().check(z.minLength(1), z.maxLength(40)),
+          signature: z.string().check(z.minLength(1), z.maxLength(40)),
+          separator: z._default(z.string().check(z.minLength(1), z.maxLength(5)), ","),
+          join: z._default(z.string().check(z.maxLength(5)), "."),
+        }),
+      ),
     }),
     z.object({ kind: z.literal("bearer"), header: z._default(headerName, "authorization") }),
   ]),
@@ -179,8 +194,11 @@ export const GenericConfig = z.object({
 export function generic(described: z.input<typeof GenericConfig>): Vendor {
   const config = GenericConfig.parse(described)
   const { signature, properties: shape } = config
-  const sign = (secret: string, body: Uint8Array) =>
-    signature.kind === "bearer" ? secret : hmac(signature.algorithm, secret, body, signature.encoding)
+  const timed = signature.kind === "hmac" ? signature.timed : undefined
+  const sign = (secret: string, body: Uint8Array, seconds = "") =>
+    signature.kind === "bearer"
+      ? secret
+      : hmac(signature.algorithm, secret, timed ? [seconds + timed.join, body] : body, signature.encoding)
   return {
     id: config.id,
     name: config.name,
@@ -188,6 +206,14 @@ export function generic(described: z.input<typeof GenericConfig>): Vendor {
     facts: { timeoutMs: 10 * SECOND, retries: "as the sender does" },
     secretFrom: "us",
     verify(delivery, secrets) {
+      if (timed) {
+        const { seconds, signatures } = pairsIn(delivery, signature.header, timed)
+        if (!seconds || signatures.length === 0)
+          return missing(`${signature.header} with ${timed.time} and ${timed.signature}`)
+        const expected = signedWith(secrets, (secret) => sign(secret, delivery.body, seconds))
+        if (!anySame(signatures, expected)) return mismatch
+        return withinTolerance(secondsOf(seconds), delivery.receivedAt) ? "genuine" : stale
+      }
       const sent = presented(delivery, signature)
       if (!sent) return missing(signature.header)
       return anySame(
@@ -216,7 +242,12 @@ export function generic(described: z.input<typeof GenericConfig>): Vendor {
       if (config.userId) put(body, config.userId, "user-1")
       if (config.timestamp) put(body, config.timestamp, instant(now))
       const bytes = Buffer.from(JSON.stringify(body))
-      const sent = signature.kind === "bearer" ? `Bearer ${secret}` : signature.prefix + sign(secret, bytes)
+      const seconds = String(Math.floor(now / SECOND))
+      const sent = timed
+        ? `${timed.time}=${seconds}${timed.separator}${timed.signature}=${sign(secret, bytes, seconds)}`
+        : signature.kind === "bearer"
+          ? `Bearer ${secret}`
+          : signature.prefix + sign(secret, bytes)
       const headers = { "content-type": "application/json", [signature.header.toLowerCase()]: sent }
       return { method: "POST", headers, body: bytes }
     },
@@ -224,6 +255,15 @@ export function generic(described: z.input<typeof GenericConfig>): Vendor {
 }
 
 type Signature = z.output<typeof GenericConfig>["signature"]
+
+type Timed = NonNullable<Extract<Signature, { kind: "hmac" }>["timed"]>
+
+/** The time and the signatures of a header of pairs; others are passed over. */
+function pairsIn(delivery: Delivery, name: string, { time, signature, separator }: Timed) {
+  const pairs = (header(delivery, name) ?? "").split(separator).map((pair) => pair.trim().split("=", 2))
+  const of = (key: string) => pairs.flatMap(([found, value]) => (found === key && value ? [value] : []))
+  return { seconds: of(time).at(-1), signatures: of(signature) }
+}
 
 /** What the sender shows to prove itself, without what every sender writes around it. */
 function presented(delivery: Delivery, signature: Signature): string | undefined {

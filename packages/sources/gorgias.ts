@@ -97,6 +97,7 @@ export const gorgias = {
   docs: "https://developers.gorgias.com/reference/the-integration-object",
   /** Neither how long Gorgias waits nor whether it tries again is documented. */
   facts: { timeoutMs: 5 * SECOND, retries: "not documented; the poll finds what was lost", requestsPerSecond: 2 },
+  idsOfAccount: true,
   secretFrom: "us",
   /** Gorgias signs nothing: its HTTP integration sends our secret as a header, which the tenant sets there. */
   verify(delivery, secrets) {

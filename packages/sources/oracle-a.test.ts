@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { Webhook } from "standardwebhooks"
 import Stripe from "stripe"
+import { Webhook as Svix } from "svix"
 import { describe, expect, test } from "vitest"
 import type { Delivery } from "./source.ts"
 import { standardWebhooks } from "./standard-webhooks.ts"
@@ -89,6 +90,26 @@ describe("the library of Standard Webhooks", () => {
           expect(theirs).toBe(changed === "nothing" && Math.abs(side * seconds) <= 300 ? "genuine" : "refused")
         },
       ),
+    )
+  })
+
+  test("by Svix, under its own names for the headers, accepts and refuses what we do", () => {
+    fc.assert(
+      fc.property(body, secrets, age, change, (payload, secret, seconds, changed) => {
+        const svix = new Svix(`whsec_${secret}`)
+        const at = new Date(NOW - seconds * 1000)
+        const signed = svix.sign("msg_1", at, payload)
+        const headers = {
+          "svix-id": "msg_1",
+          "svix-timestamp": String(at.getTime() / 1000),
+          "svix-signature": changed === "signature" ? `v1,${signed.slice(4)}` : signed,
+        }
+        const sent = changed === "body" ? `${payload} ` : payload
+        const key = changed === "secret" ? `whsec_${Buffer.from(`${secret}x`).toString("base64")}` : `whsec_${secret}`
+        const theirs = agrees(() => new Svix(key).verify(sent, headers))
+        expect(ours(standardWebhooks.verify(deliver(sent, headers), [key]))).toBe(theirs)
+        expect(theirs).toBe(changed === "nothing" && seconds <= 300 ? "genuine" : "refused")
+      }),
     )
   })
 

@@ -7,7 +7,7 @@ import { type Issue, keyAt } from "./certificate.ts"
 import { ask, currency, type Fields, fields, iso, list, money, objectOf, required, text } from "./generic.ts"
 import { emailId, excerpt, type Fact, identify, track } from "./message.ts"
 import { header, mismatch, missing, signedWith, stale, TOLERANCE_MS } from "./signature.ts"
-import type { Delivery, FetchText, Page, PollNeeds, Secrets, Vendor, Verdict } from "./source.ts"
+import type { Counted, Delivery, FetchText, Page, PollNeeds, Secrets, Vendor, Verdict } from "./source.ts"
 
 /**
  * | PayPal                                                 | Octant                                                        |
@@ -170,6 +170,24 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
   return { messages, cursor: String(new URLSearchParams(after)), done: next === undefined }
 }
 
+/** PayPal's `count` is that of a page: its list is read to the end. */
+const MOST_PAGES = 50
+
+async function count(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined> {
+  const authorization = await bearer(needs)
+  const span = { start_time: instant(from), end_time: instant(to - 1) }
+  let [query, found]: [Record<string, string>, number] = [{ page_size: "100", ...span }, 0]
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const { body } = await ask("PayPal", needs, LISTED, query, { authorization })
+    found += list(body.events).flatMap((event, i) => messagesOf(fields(event), `events[${i}].`)).length
+    const { href } = one(body.links, "rel", "next")
+    const next = typeof href === "string" ? URL.parse(href, needs.baseUrl)?.searchParams : undefined
+    if (!next) return { metric: "events", count: found, of: `GET ${LISTED}` }
+    query = { ...span, ...Object.fromEntries(next) }
+  }
+  return undefined
+}
+
 const RETRIED_MS = 3 * DAY
 const certificates: Issue = {
   allows: ({ hostname, pathname, search }) =>
@@ -211,6 +229,7 @@ export const paypal = {
     return { id: `paypal:${required(event.id, "id")}`, messages: messagesOf(event) }
   },
   poll,
+  count,
   api: { url: "https://api-m.paypal.com", hosts: /^api-m(\.sandbox)?\.paypal\.com$/ },
   /** Unsigned: only PayPal holds the key. Its dashboard's simulator signs, with `WEBHOOK_ID` for a webhook's id. */
   sample(_secret, now) {

@@ -259,17 +259,36 @@ test("a request to forget a customer is passed on without what is to be forgotte
   expect(JSON.stringify(passed)).not.toContain("ada@")
 })
 
-test("a product is passed on for the shop, once for each event of Shopify's", () => {
+test("a product is told of the shop, once for each event of Shopify's", () => {
   const headers = { "x-shopify-event-id": "event-2", "x-shopify-triggered-at": "2026-11-21T08:00:00.480992003Z" }
-  expect(told("products/update", { id: 11, title: "Tea", status: "active" }, headers)).toEqual([
+  expect(
+    told(
+      "products/update",
+      {
+        id: 11,
+        title: "Tea",
+        status: "active",
+        product_type: "Drinks",
+        vendor: "Acme",
+        variants: [{ sku: "T", price: "4.00" }],
+      },
+      headers,
+    ),
+  ).toEqual([
     {
       type: "track",
-      event: "products/update",
+      event: "Product Updated",
       messageId: "shopify:products/update:11:event-2",
       anonymousId: "shopify:acme.myshopify.com",
       timestamp: "2026-11-21T08:00:00.480Z",
-      properties: { id: "11", status: "active" },
+      properties: {
+        ...{ product_id: "11", name: "Tea", category: "Drinks", brand: "Acme", sku: "T", price: "4.00" },
+        status: "active",
+      },
     },
+  ])
+  expect(told("products/delete", { id: 11 }, headers)).toMatchObject([
+    { event: "Product Updated", properties: { product_id: "11", status: "deleted" } },
   ])
 })
 

@@ -10,16 +10,18 @@ import {
   fields,
   identifying,
   iso,
+  known,
   list,
   money,
   objectOf,
   required,
   sum,
   text,
+  wholeNumber,
 } from "./generic.ts"
 import { type Fact, identify, track, type Who } from "./message.ts"
 import { anySame, header, hmac, mismatch, missing, signedWith } from "./signature.ts"
-import type { Delivery, Page, PollNeeds, Vendor } from "./source.ts"
+import type { Counted, Delivery, Page, PollNeeds, Vendor } from "./source.ts"
 
 /** Served until October 2027 at least; after that Shopify answers with the oldest version that it still serves. */
 const API_VERSION = "2026-10"
@@ -167,7 +169,15 @@ function customer(object: Order): Message[] {
  * | customers/create, /update      | identify: `email`, name, `default_address.country_code`               | customer_<id>:<at>       |
  * | checkouts/create               | Checkout Started with lines                                           | checkout_<id>            |
  * | disputes/create                | Dispute Opened                                                        | dispute_<id>             |
+ * | products/create, /update, /delete | Product Updated: `id`, `title`, `product_type`, `vendor`, first variant | <topic>:<id>:<event id> |
  * | any other (orders/paid too)    | its topic, with ids and state                                         | <topic>:<id>:<event id>  |
+ * | `subtotal_price`, `total_price` | revenue (less the lines' `tax_lines` if `taxes_included`), total     |                          |
+ * | `total_tax`, `total_discounts`, `total_shipping_price_set` | tax, discount, shipping                   |                          |
+ * | `discount_codes[].code`, `source_name`, `currency` | coupon, channel, currency                         |                          |
+ * | `shipping_address`, else `billing_address`: `country_code` | country                                   |                          |
+ * | `line_items[]`: `product_id`, `sku`, `title`, `price`, `quantity` | products[]: the same, title as name |                         |
+ * | a refund's lines' `subtotal` less what was kept; `transactions[].amount` | revenue; total              |                          |
+ * | `customer.id`, and the order's id | userId `shopify:<id>`, anonymousId `shopify:order_<id>`            |                          |
  *
  * An order counts once, when it is created, paid or not, as in Shopify's own reports of sales.
  */
@@ -182,7 +192,25 @@ const readers = new Map<string, (object: Order) => Message[]>([
   ["disputes/create", disputed],
 ])
 
-function passedOn(delivery: Delivery, topic: string, object: Fields): Message {
+/** Of the shop, for a product is nobody's; under the id that it would be passed on with. */
+function stocked(delivery: Delivery, topic: string, object: Fields): Message {
+  const [variant = {}] = linesOf(object.variants)
+  const about = {
+    product_id: text(object.id),
+    name: text(object.title),
+    category: text(object.product_type),
+    brand: text(object.vendor),
+    sku: text(variant.sku),
+    price: money(variant.price),
+    status: topic === "products/delete" ? "deleted" : text(object.status),
+  }
+  return track("Product Updated", factOfTopic(delivery, topic, object), about)
+}
+
+const passedOn = (delivery: Delivery, topic: string, object: Fields) =>
+  track(topic, factOfTopic(delivery, topic, object), identifying(object))
+
+function factOfTopic(delivery: Delivery, topic: string, object: Fields): Fact {
   const shop = text(header(delivery, "x-shopify-shop-domain")) ?? "shop"
   const event =
     text(header(delivery, "x-shopify-event-id")) ??
@@ -196,7 +224,7 @@ function passedOn(delivery: Delivery, topic: string, object: Fields): Message {
       ? { userId: `shopify:${text(whose)}` }
       : whoIs(whose, order === undefined ? shop : `order_${order}`)
   const at = iso(header(delivery, "x-shopify-triggered-at")) ?? iso(object.updated_at) ?? iso(object.created_at)
-  return track(topic, { id: `shopify:${topic}:${text(object.id) ?? ""}:${event}`, at, who }, identifying(object))
+  return { id: `shopify:${topic}:${text(object.id) ?? ""}:${event}`, at, who }
 }
 
 const PAGE = "250"
@@ -226,6 +254,15 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
   return { messages, cursor: JSON.stringify(next), done: page === undefined }
 }
 
+/** Orders by when they were made, as Shopify counts them. */
+async function count(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined> {
+  const path = `/admin/api/${API_VERSION}/orders/count.json`
+  const span = { created_at_min: instant(from), created_at_max: instant(to - SECOND) }
+  const headers = { "x-shopify-access-token": needs.credential }
+  const { body } = await ask("Shopify", needs, path, { status: "any", ...span }, headers)
+  return { metric: "orders", count: wholeNumber("Shopify", body.count), of: "GET orders/count.json" }
+}
+
 /** Shopify's times are whole seconds, so spans that follow each other part between two of them. */
 const wholeSecond = (ms: number) => instant(Math.floor(ms / SECOND) * SECOND)
 
@@ -238,6 +275,41 @@ function listed(given: Fields): Message[] {
     ...(iso(order.cancelled_at) === undefined ? [] : cancelled(order)),
     ...linesOf(given.refunds).flatMap((refund) => refunded({ order_id: order.id, ...refund })),
   ]
+}
+
+type Cells = Record<string, string>
+/** `2026-01-31 12:00:00 -0500`, as Shopify's tables write instants. */
+const instantOf = (cell: string | undefined) =>
+  cell?.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d):?(\d\d)$/, "$1T$2$3:$4")
+
+/** The lines of one order in the CSV of the orders' page, as the Admin API would give it; only the first tells of the order. */
+function orderOfTable(lines: readonly Cells[]): Fields {
+  const [order = {}] = lines
+  const code = order.Currency
+  return known({
+    id: order.Id?.replace(/^'/, ""),
+    created_at: instantOf(order["Created at"]),
+    updated_at: instantOf(order["Created at"]),
+    cancelled_at: instantOf(order["Cancelled at"]) || undefined,
+    currency: code,
+    subtotal_price: order.Subtotal,
+    total_price: order.Total,
+    total_tax: order.Taxes,
+    total_discounts: order["Discount Amount"],
+    total_shipping_price_set: { shop_money: { amount: order.Shipping, currency_code: code } },
+    discount_codes: order["Discount Code"] ? [{ code: order["Discount Code"] }] : [],
+    shipping_address: { country_code: order["Shipping Country"] },
+    billing_address: { country_code: order["Billing Country"] },
+    source_name: order.Source,
+    financial_status: order["Financial Status"],
+    customer: { email: order.Email, first_name: order["Billing Name"] },
+    line_items: lines.map((line) => ({
+      title: line["Lineitem name"],
+      price: line["Lineitem price"],
+      quantity: Number(line["Lineitem quantity"]),
+      sku: line["Lineitem sku"],
+    })),
+  })
 }
 
 const nextPage = (link: string | null) => {
@@ -269,13 +341,23 @@ export const shopify = {
     const object = objectOf(delivery.body)
     const id = text(object.id)
     const told = id === undefined ? [] : (readers.get(topic)?.({ ...object, id }) ?? [])
+    const rest = /^products\/(create|update|delete)$/.test(topic) && id !== undefined ? stocked : passedOn
     const event = text(header(delivery, "x-shopify-webhook-id")) ?? shortHash(delivery.body)
-    return { id: `shopify:${event}`, messages: told.length > 0 ? told : [passedOn(delivery, topic, object)] }
+    return { id: `shopify:${event}`, messages: told.length > 0 ? told : [rest(delivery, topic, object)] }
   },
   poll,
+  count,
   api: { hosts: /^[a-z0-9][a-z0-9-]*\.myshopify\.com$/ },
   /** Of an export of orders, as the Admin API lists them. */
   exported: (order) => listed(fields(order)),
+  table: {
+    groupBy: "Name",
+    object: orderOfTable,
+    leavesOut: ([order = {}]) =>
+      (decimal(order["Refunded Amount"]) ?? 0n) > 0n
+        ? "an order's refunds, which the CSV gives neither an id nor a time: import the Admin API's orders for them"
+        : undefined,
+  },
   sample(secret, now) {
     const at = instant(now)
     const line = { id: 1, product_id: 632910392, title: "Sample", price: "12.50", quantity: 1 }

@@ -33,6 +33,9 @@ export type Reading = { id: string; messages: Message[] }
 /** A page of what a vendor's own API lists. `cursor` is opaque and is handed back; `done` says that it has caught up. */
 export type Page = { messages: Message[]; cursor: string; done: boolean }
 
+/** What a vendor itself says there is, in the words of one of our metrics; `of` is what it was asked for. */
+export type Counted = { metric: "events" | "orders" | "tickets_opened"; count: number; of: string }
+
 export type PollNeeds = {
   fetch: typeof fetch
   /** The vendor's API credential, and where its API is (a stand-in on loopback in tests). */
@@ -58,6 +61,8 @@ export type Vendor = {
     /** Requests a second that its API allows us, for back-polls. */
     requestsPerSecond?: number
   }
+  /** Its ids are its own within one account: two accounts' would be each other's. */
+  idsOfAccount?: true
   /** Whether we make the secret (shown once) or the vendor does (pasted by the tenant). */
   secretFrom: "us" | "vendor"
   /** Answers a handshake without storing anything; `undefined` for an ordinary delivery. Called only after `verify`, unless `challengeFirst`. */
@@ -68,10 +73,24 @@ export type Vendor = {
   read(delivery: Delivery): Reading
   /** Lists what happened since `cursor` (`undefined`: since `since`, milliseconds), oldest first, one page a call. */
   poll?(needs: PollNeeds, cursor: string | undefined, since: number): Promise<Page>
+  /**
+   * How many of [from, to) (milliseconds) the vendor knows: by its own count where its API has one, else by the length
+   * of its list. `undefined` where the list is too long to be read for that.
+   */
+  count?(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined>
   /** Where its API is: a credential goes to no other host. `url` is the usual place, where every account has the same. */
   api?: { url?: string; hosts: RegExp }
   /** What one object of the vendor's own export says, under the ids of the webhooks that told it. Throws as `read` does. */
   exported?(object: unknown): Message[]
+  /**
+   * The vendor's own CSV export of the same objects: the column by which lines belong together, the object that they
+   * make, and what of them it cannot say.
+   */
+  table?: {
+    groupBy: string
+    object(lines: readonly Record<string, string>[]): unknown
+    leavesOut(lines: readonly Record<string, string>[]): string | undefined
+  }
   /** A signed sample of this vendor, for trying a source out. */
   sample(secret: string, now: number, url: string): Pick<Delivery, "method" | "headers" | "body">
 }

@@ -5,7 +5,7 @@ import type { Message } from "#events/message.ts"
 import { ask, currency, type Fields, fields, identifying, iso, list, objectOf, required, sum, text } from "./generic.ts"
 import { type Fact, identify, track } from "./message.ts"
 import { anySame, header, hmac, mismatch, missing, secondsOf, signedWith, stale, withinTolerance } from "./signature.ts"
-import type { Page, PollNeeds, Vendor } from "./source.ts"
+import type { Counted, Page, PollNeeds, Vendor } from "./source.ts"
 
 /** What Stripe counts in units other than hundredths. Its API takes ISK and UGX in hundredths, which ISO 4217 does not. */
 const PLACES: Record<string, number> = Object.fromEntries([
@@ -19,6 +19,12 @@ const placesOf = (code: unknown) => PLACES[currency(code) ?? ""] ?? 2
 function major(minor: unknown, code: unknown): string | undefined {
   const [amount, places] = [decimal(minor), placesOf(code)]
   return amount === undefined ? undefined : toText(amount / 10n ** BigInt(places), places)
+}
+
+/** Major units as whole minor ones. */
+function minor(amount: unknown, code: unknown): string | undefined {
+  const exact = decimal(amount)
+  return exact === undefined ? undefined : toText(exact * 10n ** BigInt(placesOf(code)), 0)
 }
 
 type StripeEvent = { id: string; type: string; object: Fields; previous: Fields; fact: Fact }
@@ -163,6 +169,10 @@ function disputed({ object, fact }: StripeEvent): Message[] {
  * | charge.refunded                               | Order Refunded: what `amount_refunded` grew by                     |
  * | charge.dispute.created                        | Dispute Opened                                                     |
  * | any other, and those above that say nothing   | its own type, with ids and state                                   |
+ * | `items[].price`: `unit_amount` × `quantity` by interval | mrr, at list prices a month, without what is metered     |
+ * | `amount_total` − `amount_tax` − `amount_shipping` | revenue; total is `amount_total`; all in major units           |
+ * | `payment_intent`, else the object's id        | order_id: of the order, its refunds and its disputes               |
+ * | `customer`, else the payment                  | userId `stripe:cus_…`, else anonymousId `stripe:pi_…`              |
  *
  * `payment_intent.*` and `charge.succeeded` are passed on uncounted: they do not tell a bare payment from one that comes
  * as an invoice or an order too. messageId is the event's id; the customer is the user, else the payment a guest.
@@ -240,6 +250,47 @@ async function events(needs: PollNeeds, { since, seek, after }: Place) {
   }
 }
 
+/**
+ * A line of the dashboard's CSV of payments, as the event that tells of such a payment. It has no event's id, so it is
+ * for the time before there were webhooks: what those have told is not known again by it.
+ */
+function paymentOfTable(payment: Record<string, string>): Fields {
+  const of = (...names: string[]) =>
+    names.map((name) => payment[name]).find((cell) => cell !== undefined && cell !== "")
+  const [id, code, invoice] = [of("id"), of("Currency"), of("Invoice ID")]
+  const paid = ["paid", "refunded", "partial refund"].includes(of("Status")?.toLowerCase() ?? "")
+  const amount = minor(of("Amount"), code)
+  const [customer, email, name] = [of("Customer ID"), of("Customer Email"), of("Customer Description")]
+  const about = { currency: code?.toLowerCase(), customer, payment_intent: of("PaymentIntent ID") }
+  const object = invoice
+    ? { ...about, id: invoice, amount_paid: amount, customer_email: email, customer_name: name }
+    : {
+        ...{ ...about, id, mode: "payment", payment_status: "paid", amount_total: amount, amount },
+        customer_details: { email, name },
+      }
+  const type = !paid ? "charge.failed" : invoice ? "invoice.paid" : "checkout.session.completed"
+  const created = of("Created date (UTC)", "Created (UTC)")?.replace(" ", "T")
+  return { id: id && `csv_${id}`, type, created: created && `${created}Z`, data: { object } }
+}
+
+/** Stripe has no count: its list is read to the end. */
+const MOST_PAGES = 50
+
+async function count(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined> {
+  const headers = { authorization: `Bearer ${needs.credential}` }
+  const span = { limit: String(PAGE), "created[gte]": secondsText(from), "created[lte]": secondsText(to - 1) }
+  let found = 0
+  for (let [page, after] = [0, undefined as string | undefined]; page < MOST_PAGES; page++) {
+    const query = after === undefined ? span : { ...span, starting_after: after }
+    const { body } = await ask("Stripe", needs, "/v1/events", query, headers)
+    const listed = list(body.data).map(fields)
+    found += listed.flatMap(messagesOf).length
+    if (body.has_more !== true || listed.length === 0) return { metric: "events", count: found, of: "GET /v1/events" }
+    after = text(listed.at(-1)!.id)
+  }
+  return undefined
+}
+
 const secondsText = (ms: number) => String(Math.floor(ms / SECOND))
 
 /** `t=<seconds>,v1=<hex>[,v1=<hex>]`; other schemes, as the test mode's v0, are passed over. */
@@ -279,9 +330,18 @@ export const stripe = {
     return { id: `stripe:${required(body.id, "id")}`, messages: messagesOf(body) }
   },
   poll,
+  count,
   api: { url: "https://api.stripe.com", hosts: /^api\.stripe\.com$/ },
   /** Of an export of events. */
   exported: (event) => messagesOf(fields(event)),
+  table: {
+    groupBy: "id",
+    object: ([payment = {}]) => paymentOfTable(payment),
+    leavesOut: ([payment = {}]) =>
+      (decimal(payment["Amount Refunded"]) ?? 0n) > 0n
+        ? "what was given back of a payment, of which the CSV has no time: import the events for it"
+        : undefined,
+  },
   sample(secret, now) {
     const created = Math.floor(now / SECOND)
     const customer = { customer: "cus_sample", customer_email: "sample@example.com", customer_name: "Sample" }

@@ -1,10 +1,10 @@
 import { instant, MINUTE, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { type Message, parseInstant } from "#events/message.ts"
-import { ask, type Fields, fields, iso, list, objectOf, required, text } from "./generic.ts"
+import { ask, type Fields, fields, iso, list, objectOf, required, text, wholeNumber } from "./generic.ts"
 import { emailId, excerpt, identify, idOf, seconds, track, type Who } from "./message.ts"
 import { anySame, header, hmac, mismatch, missing, signedWith, stale, withinTolerance } from "./signature.ts"
-import type { Page, PollNeeds, Reading, Vendor } from "./source.ts"
+import type { Counted, Page, PollNeeds, Reading, Vendor } from "./source.ts"
 
 /**
  * | Zendesk                                                       | Octant                                                  |
@@ -143,6 +143,16 @@ async function poll(needs: PollNeeds, cursor: string | undefined, since: number)
   }
 }
 
+/** Tickets by when they were opened, as Zendesk's search counts them. */
+async function count(needs: PollNeeds, from: number, to: number): Promise<Counted | undefined> {
+  const query = `type:ticket created>=${wholeSecond(from)} created<${wholeSecond(to)}`
+  const headers = { authorization: basicOrBearer(needs.credential) }
+  const { body } = await ask("Zendesk", needs, "/api/v2/search/count.json", { query }, headers)
+  return { metric: "tickets_opened", count: wholeNumber("Zendesk", body.count), of: "GET /api/v2/search/count.json" }
+}
+
+const wholeSecond = (ms: number) => instant(Math.floor(ms / SECOND) * SECOND).replace(".000", "")
+
 const SIGNATURE = "x-zendesk-webhook-signature"
 const TIMESTAMP = "x-zendesk-webhook-signature-timestamp"
 
@@ -155,6 +165,7 @@ export const zendesk = {
     retries: "after 409 three times, after 429 and 503 with a Retry-After below a minute, after a timeout five times",
     requestsPerSecond: 10 / 60,
   },
+  idsOfAccount: true,
   secretFrom: "vendor",
   /** The secret is used as the text that Zendesk shows, though that looks like base64. */
   verify(delivery, secrets) {
@@ -169,6 +180,7 @@ export const zendesk = {
     return "ticket_id" in body ? triggered(body) : evented(body)
   },
   poll,
+  count,
   api: { hosts: /^[a-z0-9][a-z0-9-]*\.zendesk\.com$/ },
   sample(secret, now) {
     const at = instant(now)

@@ -101,6 +101,10 @@ export const keys = {
   /** What sources sent, day by day, and up to which position. */
   observed: (tenant: TenantId) => of(tenant, "quality", "observed"),
   observedUpTo: (tenant: TenantId): Key => ({ pk: of(tenant, "quality"), sk: "observed" }),
+  /** The last time that all customers were added up. */
+  sweep: (tenant: TenantId): Key => ({ pk: of(tenant, "quality"), sk: "customers" }),
+  /** What vendors count themselves, by day and source. */
+  census: (tenant: TenantId) => of(tenant, "quality", "census"),
   checks: (tenant: TenantId) => of(tenant, "quality", "checks"),
   standings: (tenant: TenantId) => of(tenant, "quality", "standings"),
   alerts: (tenant: TenantId) => of(tenant, "quality", "alerts"),

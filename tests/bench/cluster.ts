@@ -39,7 +39,9 @@ export async function startCluster(dir: string) {
   return {
     door,
     pids: { door: door.pid, workers: workers.pid, queues: queues.pid, dynamo: dynamo.pid },
+    config,
     runtime,
+    tenant,
     /** Sends bodies through our front door; throws when one is refused. */
     send: async (bodies: readonly Buffer[], connections: number) => {
       const sent = await sendAll(`${url}/v1/batch`, tenant.writeKey, bodies, connections)

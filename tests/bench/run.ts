@@ -6,13 +6,14 @@ import { accept } from "./accept.ts"
 import { bundles } from "./bundles.ts"
 import { drain } from "./drain.ts"
 import { fold } from "./fold.ts"
+import { hooks } from "./hooks.ts"
 import { peer } from "./peer.ts"
 import { reads } from "./reads.ts"
 import { type Bench, calibrate, type Row, table } from "./report.ts"
 import { units } from "./units.ts"
 
 /** `npm run bench`: what a second and a write unit are enough for, against peers on the same machine. */
-const benches: Record<string, Bench> = { bundles, units, fold, accept, drain, peer, reads }
+const benches: Record<string, Bench> = { bundles, units, fold, accept, hooks, drain, peer, reads }
 
 const values = new Command("npm run bench --")
   .description(

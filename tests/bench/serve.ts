@@ -3,11 +3,13 @@ import { Hono } from "hono"
 import { z } from "zod"
 import { apiApp } from "#api/api.ts"
 import { collectApp, collectPaths } from "#api/collect.ts"
+import { hooksApp } from "#api/hooks.ts"
 import { silent } from "#core/log.ts"
 import { serveHttp } from "#local/http.ts"
 import { poll } from "#local/poller.ts"
 import { startQueues } from "#local/queues.ts"
 import { queueOf } from "#local/sqs.ts"
+import { localVault } from "#local/vault.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { awsClient } from "#platform/aws.ts"
@@ -24,7 +26,7 @@ const WINDOW_MS = 50
 const CONCURRENCY = 2
 
 /** What runs in a process of its own: see `child.ts`. */
-const roles: { [role: string]: (about: never) => Promise<Answers> } = { raw, door, queues, workers }
+const roles: { [role: string]: (about: never) => Promise<Answers> } = { raw, door, hooks, queues, workers }
 
 /** What a naive collector does: parse, validate the batch, answer. Nothing is kept. */
 async function raw(): Promise<Answers> {
@@ -69,6 +71,16 @@ async function door({ config }: { config: Config }): Promise<Answers> {
   const fetch = (request: Request) => (isCollect(request) ? collect : api).fetch(request)
   const server = await serveHttp([{ prefix: "/", fetch }])
   return { ready: () => ({ url: server.url }), stop: server.stop, forget: () => tails.clear() }
+}
+
+/** The door for webhooks alone, with the secrets that are kept under the key in a folder. */
+async function hooks({ config, dir }: { config: Config; dir: string }): Promise<Answers> {
+  let url = ""
+  const options = { log: silent, vault: localVault(dir), hooksUrl: () => url }
+  const app = hooksApp(runtimeOf(readConfig(config), options))
+  const server = await serveHttp([{ prefix: "/", fetch: (request) => app.fetch(request) }])
+  url = server.url
+  return { ready: () => ({ url }), stop: server.stop }
 }
 
 /** SQS, in memory. */

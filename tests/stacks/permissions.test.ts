@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { DAY, instant, MINUTE } from "#core/clock.ts"
 import { FOLD_EVERY } from "#pipeline/append.ts"
 import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { writeCensus } from "#pipeline/quality/documents.ts"
 import { replay } from "#pipeline/replay.ts"
 import { type FunctionName, functions } from "#platform/topology.ts"
 import { vendorOf } from "#sources/registry.ts"
@@ -114,12 +115,14 @@ test("hooks takes a webhook in, of a source that api has made, and refuses a for
   expect(await ask("DELETE", `/v1/sources/${id}`)).toMatchObject({ status: 200 })
 })
 
+let polled = ""
+
 test("poll asks a vendor for what no webhook brought", async () => {
   const { actors, keys, received } = cast
   const body = { vendor: "stripe", name: "Stripe", credential: "rk_live_1" }
-  expect(await actors.api.request({ method: "POST", path: "/v1/sources", key: keys.admin, body })).toMatchObject({
-    status: 201,
-  })
+  const made = await actors.api.request({ method: "POST", path: "/v1/sources", key: keys.admin, body })
+  expect(made.status).toBe(201)
+  polled = String(made.body.id)
   const fillerOf = await leaveHole()
   await actors.poll.call({})
   expect(await fillerOf()).toBe("filler")
@@ -159,11 +162,15 @@ test("close asks for a fold of what yesterday has left", async () => {
   expect(received("FoldRequestsQueue")).toHaveLength(1)
 })
 
-test("check looks at the data, and asks for a fold of a long tail", async () => {
+test("check looks at the data, and asks for a fold of a long tail and a poll of what never came", async () => {
   const { actors, operator, tenant, received } = cast
+  const [now, day] = [instant(Date.now()), instant(Date.now()).slice(0, 10)]
+  const half = { metric: "events", count: 100, ours: 50, of: "GET /v1/events" } as const
+  await writeCensus(operator, tenant, { source: polled, day, at: now, from: now, to: now, query: "/", ...half })
   await operator.table.add(keys.sequencer(tenant), { seq: 1001 })
   await actors.check.call({})
   expect(received("FoldRequestsQueue")).toHaveLength(1)
+  expect(await operator.table.get(keys.source(tenant, polled))).toMatchObject({ rewindTo: expect.any(Number) })
 })
 
 test("close deletes views that a replay has replaced", async () => {

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander"
+import { isDescribed, VendorId, vendorOf } from "#sources/registry.ts"
 import { targetOf } from "../api.ts"
 import { Usage } from "../failure.ts"
 import { onApi, type Remote, whole } from "../options.ts"
@@ -13,6 +14,7 @@ import type { Reason } from "./tally.ts"
 
 type Options = Remote & {
   mapping?: string
+  vendor?: VendorId
   format?: Format["kind"]
   delimiter?: string
   encoding: string
@@ -25,7 +27,10 @@ export function addImport(program: Command, terminal: Terminal) {
   onApi(program.command("import <file>"))
     .description("send a CSV or NDJSON file, plain or gzip; sending it again counts nothing twice")
     .option("--mapping <file>", "which lines become which events (JSON, see below)")
-    .addOption(new Option("--format <kind>", "by the file's name if absent").choices(["csv", "ndjson"]))
+    .addOption(
+      new Option("--vendor <vendor>", "it is this vendor's own export").choices(exporting).conflicts("mapping"),
+    )
+    .addOption(new Option("--format <kind>", "by the file's name if absent").choices(["csv", "ndjson", "json"]))
     .option("--delimiter <text>", "of CSV: , or ; or tab")
     .option("--encoding <name>", "such as windows-1252 or utf-16le", "utf-8")
     .option("--in-flight <count>", "requests at a time", whole(1, 32), 4)
@@ -51,10 +56,15 @@ function complain({ refusedLines, refusedEvents = 0 }: { refusedLines: number; r
   throw new Error(`refused: ${what}; mend them and import again: what was counted counts once`)
 }
 
-function sourceOf(file: string, { mapping, format, delimiter, encoding }: Options): Source {
+function sourceOf(file: string, { mapping, vendor, format, delimiter, encoding }: Options): Source {
   const [, ending = ""] = /\.(\w+)(?:\.gz)?$/i.exec(file) ?? []
-  const kind = format ?? (/^(ndjson|jsonl|json)$/i.test(ending) ? "ndjson" : "csv")
-  if (kind === "csv" && mapping === undefined) throw new Usage("CSV needs --mapping: which lines become which events")
+  const usualKind = /^(ndjson|jsonl|json)$/i.test(ending) ? "ndjson" : "csv"
+  const kind = format ?? (vendor !== undefined && /^json$/i.test(ending) ? "json" : usualKind)
+  if (kind === "csv" && vendor !== undefined && !vendorOf(vendor).table) {
+    throw new Usage(`CSV of ${vendorOf(vendor).name} needs --mapping in place of --vendor`)
+  }
+  if (kind === "csv" && mapping === undefined && vendor === undefined)
+    throw new Usage("CSV needs --mapping (which lines become which events), or --vendor")
   try {
     new TextDecoder(encoding)
   } catch {
@@ -63,7 +73,10 @@ function sourceOf(file: string, { mapping, format, delimiter, encoding }: Option
   const usual = /^(tsv|tab)$/i.test(ending) ? "tab" : ","
   const between = /^(tab|\\t)$/.test(delimiter ?? usual) ? "\t" : (delimiter ?? usual)
   const rules = mapping === undefined ? undefined : readMapping(mapping)
-  return { file, format: { kind, encoding, delimiter: between }, rules }
+  const read = { kind, encoding, delimiter: between }
+  return vendor === undefined
+    ? { file, format: read, rules }
+    : { file, format: { ...read, exact: true }, rules, vendor }
 }
 
 function textOf(summary: Summary) {
@@ -74,6 +87,7 @@ function textOf(summary: Summary) {
     `${countOf(events, "event")} sent in ${countOf(requests, "request")}, ${seconds.toFixed(1)} s\n`,
     `${grouped(accepted)} accepted, of these ${grouped(quarantined)} in quarantine${lying}; ${grouped(refusedEvents)} refused\n`,
     ...summary.reasons.map(reasonText),
+    ...summary.notes.map(noteText),
   ].join("")
 }
 
@@ -81,14 +95,24 @@ function textOfContents(contents: Contents) {
   const { events, requests, first, reasons } = contents
   const shown = first.map((message) => `${JSON.stringify(message, null, 2).split("\n").map(plain).join("\n")}\n`)
   const would = `${countOf(events, "event")} would be sent in ${countOf(requests, "request")}\n`
-  return [...shown, linesOf(contents), would, ...reasons.map(reasonText)].join("")
+  return [...shown, linesOf(contents), would, ...reasons.map(reasonText), ...contents.notes.map(noteText)].join("")
 }
 
 const linesOf = ({ lines, skipped, refusedLines }: Pick<Contents, "lines" | "skipped" | "refusedLines">) =>
   `${countOf(lines, "line")} read: ${grouped(skipped)} skipped (no rule took them), ${grouped(refusedLines)} refused\n`
 const reasonText = ({ line, reason }: Reason) => `  line ${line}: ${plain(reason)}\n`
+const noteText = ({ note, count }: Contents["notes"][number]) => `  left out ${grouped(count)} times: ${plain(note)}\n`
+
+/** Vendors whose own exports can be read. */
+const exporting = VendorId.options.filter((id) => !isDescribed(id) && vendorOf(id).exported !== undefined)
 
 const MAPPING_HELP = `
+With --vendor it is the vendor's own export, read as its webhooks are and under their ids, so that what came by webhook
+counts once: of stripe its events (NDJSON, or JSON as "stripe events list" prints it), of shopify its orders (NDJSON or
+JSON as the Admin API gives them). The CSV of Shopify's orders' page and of Stripe's payments' page are read too; they
+tell no single refunds, and Stripe's has no ids of events, so take it for the time before webhooks only.
+A key with --source counts it under the webhooks' source (octant keys create --source src_…).
+
 A mapping is a list of rules; the first whose "where" a line meets takes it, and lines that none takes are skipped:
 
   [{ "event": "Order Completed",

@@ -15,6 +15,8 @@ export type Contents = {
   events: number
   requests: number
   reasons: Reason[]
+  /** What the mapping leaves out on purpose, and how often. */
+  notes: { note: string; count: number }[]
   first: JsonObject[]
 }
 
@@ -39,7 +41,8 @@ export async function inspect(source: Source, terminal: Terminal): Promise<Conte
   if (tally.lines === 0) throw new Error(`${source.file} has no lines of data`)
   columns.check()
   const { lines, skipped, refusedLines, reasons } = tally
-  return { lines, skipped, refusedLines, events, requests, reasons, first }
+  const notes = [...tally.notes].map(([note, count]) => ({ note, count }))
+  return { lines, skipped, refusedLines, events, requests, reasons, notes, first }
 }
 
 /** A column that the mapping names and no line has is a slip of the pen, not an empty value. */

@@ -6,12 +6,18 @@ const REASONS_KEPT = 10
 /** What became of the lines of a file before anything was sent. */
 export function newTally() {
   const reasons: Reason[] = []
+  const notes = new Map<string, number>()
   return {
     lines: 0,
     /** Lines that no rule took. */
     skipped: 0,
     refusedLines: 0,
     reasons,
+    /** What was left out on purpose, and how often. */
+    notes,
+    note(text: string) {
+      notes.set(text, (notes.get(text) ?? 0) + 1)
+    },
     refuse(line: number, lines: number, reason: string) {
       this.refusedLines += lines
       if (reasons.length < REASONS_KEPT) reasons.push({ line, reason })

@@ -1,5 +1,6 @@
 import { instant } from "#core/clock.ts"
 import { shortHash } from "#core/hash.ts"
+import type { Remedy } from "./documents.ts"
 import type { Part, PartName, Severity } from "./parts.ts"
 
 /** A gate that failed and stayed failed: what, since when, probably why, and what to do. */
@@ -21,11 +22,14 @@ export type Alert = {
   evidence: Record<string, unknown>
   query: string
   /** What was done about it without being asked. */
-  remedies: { at: string; what: string; outcome: string }[]
+  remedies: Remedy[]
 }
 
 /** How many checks in a row were bad or good, by part: two bad ones open an alert, two good ones close it. */
-export type Standing = { [part: string]: { bad: number; good: number; since?: string; alert?: string } }
+export type Standing = {
+  /** `done`: what was done before there was an alert to tell it. */
+  [part: string]: { bad: number; good: number; since?: string; alert?: string; done?: Remedy[] }
+}
 const IN_A_ROW = 2
 
 export type Judged = { standing: Standing; opened: Alert[]; closed: string[]; worse: { id: string; part: Part }[] }

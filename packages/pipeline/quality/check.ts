@@ -1,4 +1,5 @@
-import { DAY, instant } from "#core/clock.ts"
+import { DAY, HOUR, instant, MINUTE } from "#core/clock.ts"
+import type { Log } from "#core/log.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { Plan } from "#events/plan.ts"
@@ -11,27 +12,38 @@ import { ledger } from "../ledger.ts"
 import type { Tallied } from "../memory.ts"
 import { ask, type Reading, type ReadNeeds } from "../reading.ts"
 import { type Alert, judge } from "./alert.ts"
+import { censusOf } from "./census.ts"
 import {
   type Check,
   daysBack,
+  type Remedy,
   readAlert,
   readCursor,
   readDays,
+  readDone,
   readStandings,
+  readSweep,
   writeAlert,
   writeCheck,
   writeCursor,
   writeDay,
   writeStanding,
+  writeSweep,
 } from "./documents.ts"
-import { identities } from "./identities.ts"
-import { BASELINE_DAYS, baselineOf, type Look, type Measured, VOLUME_DAYS } from "./look.ts"
+import { identities, sweepOf } from "./identities.ts"
+import { BASELINE_DAYS, baselineOf, type Look, type Measured, rounded, VOLUME_DAYS } from "./look.ts"
 import { type Day, type Hour, observe } from "./observe.ts"
-import { type Part, partOf, partsOf, scoreOfParts } from "./parts.ts"
+import { type Part, type PartName, partOf, partsOf, scoreOfParts } from "./parts.ts"
 
 export type QualityNeeds = ReadNeeds & { trackingPlan?: (tenant: TenantId) => Promise<Plan | undefined> }
 export type CheckNeeds = QualityNeeds &
-  AuditNeeds & { table: Table; requestFold: (tenant: TenantId, step: string) => Promise<void> }
+  AuditNeeds & {
+    table: Table
+    requestFold: (tenant: TenantId, step: string) => Promise<void>
+    /** Has a source's vendor asked again for what happened since then, if it can be asked. */
+    rewind?: (tenant: TenantId, source: string, since: number) => Promise<"asked" | "asked lately" | "not polled">
+    log?: Log
+  }
 
 /** What is said of all sources together. */
 export const ALL = "*"
@@ -54,22 +66,44 @@ export async function inspect(needs: QualityNeeds, tenant: TenantId) {
   const seen = await observeNew(needs, tenant, days, cursor ?? Math.max(0, head.position - FIRST_ENTRIES))
   const plan = await needs.trackingPlan?.(tenant)
   return ask(needs, tenant, async (reading) => {
-    const rows = await ledgerOf(reading, now)
-    const sources = [...new Set([...rows.keys(), ...[...days.keys()].map((name) => name.slice(11))])].sort()
+    const [rows, census] = await Promise.all([
+      ledgerOf(reading, now),
+      censusOf(needs, tenant, zoneOf(reading.zone).place(now).day),
+    ])
+    // A source that never told anything is known by its vendor's count alone.
+    const named = [...rows.keys(), ...census.keys(), ...[...days.keys()].map((name) => name.slice(11))]
+    const sources = [...new Set(named)].sort()
     const checks = sources.map((source) => {
       const hours = hoursOf(days, source)
       const look = { now, source, plan, hours, zone: zoneOf(reading.zone), ledger: rows.get(source) ?? new Map() }
-      return checkOf({ ...look, baseline: baselineOf(hours, now) })
+      return checkOf({ ...look, census: census.get(source), baseline: baselineOf(hours, now) })
     })
     const whole = await tenantParts(needs, tenant, reading)
-    const all: Check = { source: ALL, at: instant(now), score: scoreOfParts(whole), parts: whole }
-    return { ...seen, days, checks: [...checks, all], position: reading.position, rows }
+    const score = scoreOfParts(whole)
+    const all: Check = { source: ALL, at: instant(now), score, overall: overall(checks, score, rows), parts: whole }
+    return { ...seen, days, checks: [...checks, all], position: reading.position, zone: zoneOf(reading.zone) }
   })
 }
 
 export const checkOf = (look: Look): Check => {
   const parts = partsOf(look)
   return { source: look.source, at: instant(look.now), score: scoreOfParts(parts), parts }
+}
+
+/** The sources' scores, weighted by what each sent; no more than what is said of all together allows. */
+function overall(
+  checks: readonly Check[],
+  whole: number | null,
+  rows: ReadonlyMap<string, ReadonlyMap<string, Tallied>>,
+): number | null {
+  let [sum, weights] = [0, 0]
+  for (const { source, score } of checks) {
+    if (score === null) continue
+    const weight = [...(rows.get(source)?.values() ?? [])].reduce((all, { received }) => all + received, 0)
+    sum += score * weight
+    weights += weight
+  }
+  return weights === 0 ? null : Math.min(rounded(sum / weights, 1), whole ?? 100)
 }
 
 async function observeNew(needs: ReadNeeds, tenant: TenantId, days: Map<string, Day>, cursor: number) {
@@ -116,7 +150,7 @@ async function ledgerOf(reading: Reading, now: number): Promise<Map<string, Map<
 
 async function tenantParts(needs: ReadNeeds, tenant: TenantId, reading: Reading): Promise<Part[]> {
   const today = zoneOf(reading.zone).place(needs.clock()).day
-  const { measured } = await identities(reading, today)
+  const { measured } = await identities(reading, today, await readSweep(needs, tenant))
   return [partOf("identities", measured), partOf("tail", await tailOf(needs, tenant))]
 }
 
@@ -138,25 +172,33 @@ export type Checked = { outcome: "checked" | "catching up"; opened: Alert[]; clo
 /** Checks one tenant and keeps what was found: scores by the hour, alerts that open and close, what was done about them. */
 export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checked> {
   const now = needs.clock()
+  await sweep(needs, tenant)
   const found = await inspect(needs, tenant)
   for (const name of found.touched) await writeDay(needs, tenant, name, found.days.get(name)!, found.observedTo)
   await writeCursor(needs, tenant, found.observedTo)
   if (!found.caughtUp) return { outcome: "catching up", opened: [], closed: [], failing: 0 }
-  const remedied = await remedy(needs, tenant, found.checks)
-  const standings = await readStandings(needs, tenant)
-  const done: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
+  for (const one of found.checks) await remedy(needs, tenant, one)
+  const [standings, done] = await Promise.all([readStandings(needs, tenant), readDone(needs, tenant, now)])
+  const checked: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
   for (const one of found.checks) {
-    await writeCheck(needs, tenant, one, now)
+    const remedies = [...(done.get(one.source) ?? []), ...(one.remedies ?? [])]
+    await writeCheck(needs, tenant, remedies.length > 0 ? { ...one, remedies } : one, now)
     const before = standings.get(one.source) ?? {}
+    const remediesOf = (name: PartName) => (one.remedies ?? []).filter(({ part }) => part === name)
     const { standing, opened, closed, worse } = judge(before, one.source, one.parts, now)
-    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: remedied.get(alert.part) ?? [] })
+    const doneAbout = (name: PartName) => [...(before[name]?.done ?? []), ...remediesOf(name)]
+    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: doneAbout(alert.part) })
+    for (const { name, failing } of one.parts) {
+      const stands = standing[name]
+      if (failing && stands && stands.alert === undefined && doneAbout(name).length > 0) stands.done = doneAbout(name)
+    }
     for (const { id, part } of worse) {
       await change(needs, tenant, id, (alert) => ({
         ...alert,
         value: part.value,
         evidence: part.evidence,
         cause: part.cause ?? alert.cause,
-        remedies: [...alert.remedies, ...(remedied.get(part.name) ?? [])].slice(-MOST_REMEDIES),
+        remedies: [...alert.remedies, ...remediesOf(part.name)].slice(-MOST_REMEDIES),
       }))
     }
     for (const id of closed)
@@ -164,11 +206,24 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
     // Last: after a crash the same alerts, by the same ids, are written again.
     if (Object.keys(before).length + Object.keys(standing).length > 0)
       await writeStanding(needs, tenant, one.source, standing)
-    done.opened.push(...opened)
-    done.closed.push(...closed)
-    done.failing += one.parts.filter(({ failing }) => failing).length
+    checked.opened.push(...opened)
+    checked.closed.push(...closed)
+    checked.failing += one.parts.filter(({ failing }) => failing).length
   }
-  return done
+  return checked
+}
+
+const SWEEP_EVERY_MS = DAY
+/** One that found a difference is looked at again sooner. */
+const SWEEP_AGAIN_MS = HOUR
+
+/** Adds up all customers once a day. */
+async function sweep(needs: CheckNeeds, tenant: TenantId) {
+  const last = await readSweep(needs, tenant)
+  const wait = last?.list.every(({ holds }) => holds) === false ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS
+  if (last && needs.clock() - Date.parse(last.at) < wait) return
+  const swept = await ask(needs, tenant, (reading) => sweepOf(reading, needs.clock()))
+  if (swept) await writeSweep(needs, tenant, swept)
 }
 
 const MOST_REMEDIES = 20
@@ -178,17 +233,41 @@ async function change(needs: ReadNeeds, tenant: TenantId, id: string, to: (alert
   if (alert) await writeAlert(needs, tenant, to(alert))
 }
 
-/** What may safely be done without asking; by the part that it helps. */
-async function remedy(needs: CheckNeeds, tenant: TenantId, checks: readonly Check[]) {
-  const done = new Map<string, Alert["remedies"]>()
-  const tail = checks.flatMap(({ parts }) => parts).find(({ name }) => name === "tail")
-  if ((tail?.value ?? 0) > LONG_TAIL_ENTRIES) {
-    const step = `check-${String(tail!.evidence.version)}`
-    const deed = { action: "remedy.fold", subject: step, details: { entries: tail!.value } }
-    await announced({ ...needs, actor: "schedule" }, tenant, deed, () => needs.requestFold(tenant, step))
-    done.set("tail", [{ at: instant(needs.clock()), what: "asked for a fold", outcome: "queued" }])
+/** What may safely be done without asking: a fold is the same whenever it comes, and what is polled twice counts once. */
+async function remedy(needs: CheckNeeds, tenant: TenantId, check: Check) {
+  for (const part of check.parts) {
+    if (part.name === "tail" && (part.value ?? 0) > LONG_TAIL_ENTRIES) {
+      const step = `check-${String(part.evidence.version)}`
+      const deed = { action: "remedy.fold", subject: step, details: { entries: part.value } }
+      await announced({ ...needs, actor: "schedule" }, tenant, deed, () => needs.requestFold(tenant, step))
+      await noted(needs, tenant, check, part, { what: "asked for a fold", outcome: "queued" })
+    }
+    const since = part.failing ? missedSince(part, needs.clock()) : undefined
+    if (since === undefined || (await needs.rewind?.(tenant, check.source, since)) !== "asked") continue
+    await noted(needs, tenant, check, part, { what: `back-poll from ${instant(since)}`, outcome: "at the next poll" })
   }
-  return done
+}
+
+/** From when on something may never have come. */
+function missedSince({ name, evidence }: Part, now: number): number | undefined {
+  if (name === "counted") return Date.parse(String(evidence.from))
+  if (name !== "silence") return undefined
+  return now - (Number(evidence.silentMinutes) + Number(evidence.endedMinutesAgo)) * MINUTE - BEFORE_SILENCE_MS
+}
+/** A clock that goes after, and what was on its way when the silence began. */
+const BEFORE_SILENCE_MS = 15 * MINUTE
+
+/** Nothing is done in secret: a remedy stands in the check's record, in the alert, on the log; in the audit log it stands before. */
+async function noted(
+  needs: CheckNeeds,
+  tenant: TenantId,
+  check: Check,
+  { name: part }: Part,
+  done: Pick<Remedy, "what" | "outcome">,
+) {
+  const remedy = { at: instant(needs.clock()), source: check.source, part, ...done }
+  check.remedies = [...(check.remedies ?? []), remedy]
+  needs.log?.("remedy", { tenant, source: check.source, outcome: part })
 }
 
 /** Events of the last entries, at most so many: what a draft and a comparison with the plan look at. */

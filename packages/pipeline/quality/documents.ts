@@ -2,11 +2,13 @@ import { DAY, HOUR, instant, SECOND } from "#core/clock.ts"
 import { pack, unpack } from "#core/pack.ts"
 import { addDays } from "#core/zone.ts"
 import { fromJson, toJson } from "#science/sketch.ts"
+import type { Counted } from "#sources/source.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import type { Alert, Standing } from "./alert.ts"
+import type { Identity } from "./identities.ts"
 import type { Day, Hour } from "./observe.ts"
-import type { Part } from "./parts.ts"
+import type { Part, PartName } from "./parts.ts"
 
 type Needs = { table: Table }
 
@@ -61,8 +63,54 @@ export const writeCursor = ({ table }: Needs, tenant: TenantId, position: number
     { attribute: "position", is: "<", value: position, orAbsent: true },
   )
 
-/** What one check found of one source; the last one of each hour is kept. */
-export type Check = { source: string; at: string; score: number | null; parts: Part[] }
+/** Sums over all customers' own rows beside those over all days, at one position of the journal. */
+export type Sweep = { at: string; position: number; list: Identity[] }
+
+export async function readSweep({ table }: Needs, tenant: TenantId): Promise<Sweep | undefined> {
+  const item = await table.get(keys.sweep(tenant))
+  return item && unpack<Sweep>(item.body as Uint8Array)
+}
+export const writeSweep = ({ table }: Needs, tenant: TenantId, sweep: Sweep) =>
+  table.put({ ...keys.sweep(tenant), body: pack(sweep) })
+
+/** What a vendor counts of one day of one source, and what we do: the query shows ours. */
+export type Census = Counted & {
+  source: string
+  /** The tenant's. */
+  day: string
+  at: string
+  /** What the vendor was asked to count. */
+  from: string
+  to: string
+  ours: number
+  query: string
+}
+
+export async function readCensus({ table }: Needs, tenant: TenantId, from: string, to: string): Promise<Census[]> {
+  const items = await table.query(keys.census(tenant), { from, to: `${to}#\uffff` })
+  return items.map(({ body }) => unpack<Census>(body as Uint8Array))
+}
+export const writeCensus = ({ table }: Needs, tenant: TenantId, census: Census) =>
+  table.put({
+    pk: keys.census(tenant),
+    sk: `${census.day}#${census.source}`,
+    body: pack(census),
+    ttl: ttlOf(Date.parse(census.at), KEPT_DAYS),
+  })
+
+/** What was done without being asked, about which part of which source. */
+export type Remedy = { at: string; source: string; part: PartName; what: string; outcome: string }
+
+/** What one check found of one source, and did about it; the last one of each hour is kept. */
+export type Check = {
+  source: string
+  at: string
+  score: number | null
+  /** Of the tenant, where the check is of all its sources together. */
+  overall?: number | null
+  parts: Part[]
+  remedies?: Remedy[]
+}
 
 export const writeCheck = ({ table }: Needs, tenant: TenantId, check: Check, now: number) =>
   table.put({
@@ -76,6 +124,14 @@ export const writeCheck = ({ table }: Needs, tenant: TenantId, check: Check, now
 export async function readChecks({ table }: Needs, tenant: TenantId, from: string, to: string): Promise<Check[]> {
   const items = await table.query(keys.checks(tenant), { from, to: `${addDays(to, 1)}` })
   return items.map(({ body }) => unpack<Check>(body as Uint8Array))
+}
+
+/** What was done in an hour so far, by source: its last check takes the place of those before. */
+export async function readDone({ table }: Needs, tenant: TenantId, now: number): Promise<Map<string, Remedy[]>> {
+  const hour = instant(now).slice(0, 13)
+  const items = await table.query(keys.checks(tenant), { from: hour, to: `${hour}#\uffff` })
+  const checks = items.map(({ body }) => unpack<Check>(body as Uint8Array))
+  return new Map(checks.map(({ source, remedies }) => [source, remedies ?? []]))
 }
 
 /** How the sources stand: what the last checks of each came to. */

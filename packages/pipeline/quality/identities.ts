@@ -1,8 +1,12 @@
-import { type Decimal, fromText, ofCount, toText } from "#core/decimal.ts"
+import { instant } from "#core/clock.ts"
+import { type Decimal, decimal, fromText, ofCount, toText } from "#core/decimal.ts"
 import { addDays } from "#core/zone.ts"
 import { type BlockKind, blockKind } from "#metrics/block.ts"
+import { Query, questionOf } from "#metrics/query.ts"
+import { run } from "#metrics/run.ts"
 import { ledger } from "../ledger.ts"
 import type { Reading } from "../reading.ts"
+import type { Sweep } from "./documents.ts"
 import type { Measured } from "./look.ts"
 
 /** Whole months are looked at: this one and the one before. */
@@ -13,12 +17,13 @@ const FREE_OF_LINES = 0.05
 export type Identity = { name: string; left: string; right: string; holds: boolean; note?: string }
 
 /**
- * Numbers that are kept apart and must agree: revenue by hour, by day, by source; what is split by country and by
- * product is never more than the whole; no more orders refunded than placed; the ledger balanced.
+ * Numbers that are kept apart and must agree: revenue by hour, by day, by source, by customer; an answer's products and
+ * countries with what has none add up to the whole; no more orders refunded than placed; the ledger balanced.
  */
 export async function identities(
   reading: Reading,
   today: string,
+  sweep?: Sweep,
 ): Promise<{ list: Identity[]; lines: number | null; measured: Measured }> {
   const from = `${addDays(today, -DAYS).slice(0, 7)}-01`
   const [first, last] = [from.slice(0, 7), addDays(today, 1).slice(0, 7)]
@@ -35,6 +40,16 @@ export async function identities(
   equal("gross revenue: the hours of the days = the days", await sum("gross_revenue", "hours", days), revenue)
   equal("gross revenue: all sources = the days", await sum("gross_revenue", blockKind("by", "source")), revenue)
   atMost("gross revenue: all countries ≤ the days", await sum("gross_revenue", blockKind("by", "country")), revenue)
+  for (const by of ["product", "country"] as const) {
+    const { keys = [], total } = await run(
+      reading,
+      questionOf(Query.parse({ ...answered, to: today, from, by }), today),
+    )
+    // An answer that leaves keys out says so little that it proves nothing.
+    if (keys.length >= MOST_KEYS) continue
+    const parts = keys.reduce<Decimal>((all, key) => all + (decimal(key.total) ?? 0n), 0n)
+    equal(`gross revenue up to today: each ${by} and what has none = the whole`, parts, decimal(total ?? 0) ?? 0n)
+  }
   const events = await sum("events", "days")
   equal("events: the hours of the days = the days", await sum("events", "hours", days), events)
   equal("events: all sources = the days", await sum("events", blockKind("by", "source")), events)
@@ -43,6 +58,8 @@ export async function identities(
   const { total } = await ledger(reading, from, `${last}-31`)
   const settled = total.counted + total.duplicate + total.rejected + total.quarantined
   equal("ledger: counted + duplicate + rejected + quarantined = received", ofCount(settled), ofCount(total.received))
+
+  list.push(...(sweep?.list ?? []))
 
   const products = await sum("gross_revenue", blockKind("by", "product"))
   const lines = revenue === 0n ? null : Number(toText(products)) / Number(toText(revenue))
@@ -66,6 +83,32 @@ export async function identities(
       ...(broken[0] ? { cause: `${broken[0].name}: ${broken[0].left} against ${broken[0].right}` } : {}),
     },
   }
+}
+
+const MOST_KEYS = 1000
+const answered = { metric: "gross_revenue", grain: "total", limit: MOST_KEYS } as const
+
+/** More customers than these are not added up by themselves: `octant reconcile` proves them too. */
+const MOST_CUSTOMERS = 100_000
+
+/** Adds up every customer's row: the same money and orders must come out as by days. `undefined` if there are too many. */
+export async function sweepOf(reading: Reading, now: number): Promise<Sweep | undefined> {
+  let [count, orders, revenue, refunds] = [0, 0, 0n, 0n]
+  for await (const customer of reading.customers()) {
+    if (++count > MOST_CUSTOMERS) return undefined
+    orders += customer.orders
+    revenue += fromText(customer.revenue)
+    refunds += fromText(customer.refunds)
+  }
+  const sums = { gross_revenue: revenue, orders: ofCount(orders), refunds }
+  const list = await Promise.all(
+    Object.entries(sums).map(async ([metric, left]): Promise<Identity> => {
+      const right = await whole(reading, metric)
+      const name = `${metric.replace("_", " ")}: all ${count} customers = the days, since the beginning`
+      return { name, left: toText(left), right: toText(right), holds: left === right, note: `at ${reading.position}` }
+    }),
+  )
+  return { at: instant(now), position: reading.position, list }
 }
 
 const whole = (reading: Reading, metric: string) => sumOf(reading, metric, "days", "0000-01", "9999-12")

@@ -2,6 +2,7 @@ import { DAY, HOUR, instant } from "#core/clock.ts"
 import type { Zone } from "#core/zone.ts"
 import type { Plan } from "#events/plan.ts"
 import type { Tallied } from "../memory.ts"
+import type { Census } from "./documents.ts"
 import { type Hour, together } from "./observe.ts"
 
 /** How far back is "usual": four of each weekday for volumes, two weeks for everything else. */
@@ -19,6 +20,8 @@ export type Look = {
   /** The fourteen days before the last 24 hours, as one. */
   baseline: Baseline
   plan?: Plan | undefined
+  /** What the vendor itself counts of yesterday and today, if it does. */
+  census?: readonly Census[] | undefined
 }
 
 const names = new Map<number, string>()

@@ -1,4 +1,5 @@
 import { accuracy } from "./accuracy.ts"
+import { counted } from "./census.ts"
 import { fields } from "./completeness.ts"
 import { clock, lag, silence } from "./freshness.ts"
 import type { Look, Measured } from "./look.ts"
@@ -45,6 +46,17 @@ const rules = {
     worst: 0,
     severity: "high",
     advice: "Compare with the vendor's own count; check that each sender still runs, and that none sends twice.",
+  },
+  counted: {
+    dimension: "completeness",
+    title: "What has come ÷ the vendor's own count, yesterday and today",
+    weight: 20,
+    gate: "> 0.95",
+    best: 1,
+    worst: 0.8,
+    severity: "high",
+    advice:
+      "See at the vendor whether the endpoint is on and which events it sends; the back-poll has been asked to read the list again.",
   },
   accuracy: {
     dimension: "accuracy",
@@ -162,9 +174,17 @@ function scoreOf(name: PartName, { value, failing }: Measured, best: number, wor
 }
 
 /** What a source's quality consists of. */
-const ofSource = { fields, volume, accuracy, lag, clock, silence, uniqueness, drift } as const satisfies Partial<
-  Record<PartName, (look: Look) => Measured>
->
+const ofSource = {
+  fields,
+  volume,
+  counted,
+  accuracy,
+  lag,
+  clock,
+  silence,
+  uniqueness,
+  drift,
+} as const satisfies Partial<Record<PartName, (look: Look) => Measured>>
 
 export const partsOf = (look: Look): Part[] =>
   Object.entries(ofSource).map(([name, measure]) => partOf(name as PartName, measure(look)))

@@ -13,6 +13,11 @@ export async function shopifyStandIn(clock: Clock): Promise<StandIn> {
   const orders = new Map<number, Order>()
   const server = await serve(shopify, clock, ({ path, query, headers }) => {
     if (headers.get("x-shopify-access-token") !== credential) return refused
+    if (/^\/admin\/api\/\d{4}-\d{2}\/orders\/count\.json$/.test(path)) {
+      const [min, max] = [query.get("created_at_min") ?? "", query.get("created_at_max") ?? "~"]
+      const made = [...orders.values()].filter(({ created_at }) => created_at >= min && created_at <= max)
+      return { body: { count: made.length } }
+    }
     if (!/^\/admin\/api\/\d{4}-\d{2}\/orders\.json$/.test(path)) return { status: 404, body: {} }
     const page = query.get("page_info")
     // A token stands for the whole query; with it, Shopify takes no other filter.

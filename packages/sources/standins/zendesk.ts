@@ -14,6 +14,13 @@ export async function zendeskStandIn(clock: Clock): Promise<StandIn> {
   const solvedAt = new Map<number, string>()
   let changes = 0
   const server = await serve(zendesk, clock, ({ path, query, authorization }) => {
+    if (authorization === basic(credential) && path === "/api/v2/search/count.json") {
+      const asked = /^type:ticket created>=(\S+) created<(\S+)$/.exec(query.get("query") ?? "")
+      if (!asked) return { status: 400, body: {} }
+      const [from, to] = [Date.parse(asked[1]!), Date.parse(asked[2]!)]
+      const times = [...tickets.values()].map(({ created_at }) => Date.parse(created_at))
+      return { body: { count: times.filter((at) => at >= from && at < to).length } }
+    }
     if (authorization !== basic(credential) || path !== "/api/v2/incremental/tickets/cursor.json") return refused
     const [cursor, start] = [query.get("cursor"), query.get("start_time")]
     if ((cursor === null) === (start === null)) return { status: 400, body: {} }
