@@ -197,7 +197,7 @@ describe("after an outage of the table", () => {
     expect(await lettersOf("append")).toEqual([])
     expect(await deedsOf(a)).toEqual(["schedule dead.redrive", "operator dead.read"])
     expect((await verifyAudit(runtime, a.id as TenantId)).flaws).toEqual([])
-    expect(lines.filter(({ name }) => name === "redrive")).toEqual([{ name: "redrive", queue: "append", count: 2 }])
+    expect(lines.filter(({ name }) => name === "redrive")).toMatchObject([{ queue: "append", count: 2 }])
   })
 
   test("while it lasts nothing is sent back, and nothing is lost", async () => {
@@ -209,7 +209,8 @@ describe("after an outage of the table", () => {
     const table: Table = { ...runtime.table, transact: () => Promise.reject(new AwsError("Throttled", 503, {})) }
     const failures = lines.length
     await close({ table })
-    expect(lines.slice(failures)).toMatchObject([{ name: "redrive.failed", queue: "append", code: "AwsError" }])
+    const told = lines.slice(failures).filter(({ name }) => name === "redrive.failed")
+    expect(told).toMatchObject([{ queue: "append", code: "Throttled" }])
     expect(await lettersOf("append")).toHaveLength(2)
     await runtime.call("sqs", "PurgeQueue", { QueueUrl: urlOf("append").dead! })
   })

@@ -10,6 +10,7 @@ import { shopifyStandIn } from "#sources/standins/shopify.ts"
 import type { StandIn } from "#sources/standins/standin.ts"
 import { stripeStandIn } from "#sources/standins/stripe.ts"
 import { zendeskStandIn } from "#sources/standins/zendesk.ts"
+import { readAudit } from "#store/audit.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 
 const START = Date.parse("2027-01-15T08:00:00.000Z")
@@ -149,10 +150,9 @@ test("a tenth that neither webhook nor poll has brought fails the gate, is polle
   expect(alertOf(well.alerts).status).toBe("closed")
 }, 60_000)
 
-test("a remedy is told to whoever keeps the audit log, and done at most once an hour", async () => {
+test("a remedy stands in the audit log, and is done at most once an hour", async () => {
   const { standIn, made } = await connect(stripeStandIn)
   for (let n = 0; n < 40; n++) standIn.happen(2000 + n)
-  const told: unknown[] = []
   world.clock.advance(2 * HOUR)
   const { table } = world.stack.runtime
   const key = keys.source("acme" as TenantId, made.id)
@@ -165,19 +165,15 @@ test("a remedy is told to whoever keeps the audit log, and done at most once an 
   const needs = {
     ...runtime,
     tails: newTails(),
-    rewind: (tenant: TenantId, source: string, since: number) => rewindPoll(runtime, tenant, source, since),
-    audit: async (tenant: TenantId, remedy: object) => void told.push({ tenant, ...remedy }),
+    rewind: (tenant: TenantId, source: string, since: number) =>
+      rewindPoll({ ...runtime, actor: "schedule" }, tenant, source, since),
   }
   await one(needs, "acme" as TenantId)
   world.clock.advance(5 * MINUTE)
   await one(needs, "acme" as TenantId)
-  expect(told.filter((row) => (row as { source: string }).source === made.id)).toMatchObject([
-    {
-      tenant: "acme",
-      part: "counted",
-      what: expect.stringMatching(/^back-poll from 2027-/),
-      outcome: "at the next poll",
-    },
+  const { rows } = await readAudit(runtime, "acme" as TenantId, { limit: 100, action: "remedy.backpoll" })
+  expect(rows.filter(({ subject }) => subject === made.id)).toMatchObject([
+    { actor: "schedule", details: { since: expect.stringMatching(/^2027-/) } },
   ])
 }, 30_000)
 

@@ -106,7 +106,10 @@ test("a file that cannot be opened is told with the reason", async () => {
   await expect(startDynamo({ file: folder })).rejects.toThrow("unable to open database file")
 })
 
-test("a left-over of a dead process that serves the same file on the same port is ended before the start", async () => {
+// Between the two another test may take the port.
+test("a left-over of a dead process that serves the same file on the same port is ended before the start", {
+  retry: 3,
+}, async () => {
   const file = join(folder, "orphan.db")
   const port = await freePort()
   const shell = spawn("sh", [
