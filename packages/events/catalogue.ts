@@ -80,17 +80,25 @@ const chat = {
   text: z.optional(text("The words, for sentiment.")),
 }
 
-const entry = <T extends z.ZodMiniType>(description: string, properties: T) => ({ description, properties })
+/** A schema is made when it is first asked for: a function starts without those of thirty types that it may never meet. */
+function entry<T extends z.ZodMiniType>(description: string, make: () => T) {
+  let made: T | undefined
+  return {
+    description,
+    get properties(): T {
+      made ??= make()
+      return made
+    },
+  }
+}
 
 export const catalogue = {
-  "Product Viewed": entry("A customer looked at a product.", z.looseObject({ ...product.shape, currency })),
-  "Product Added": entry(
-    "A customer put a product into the cart.",
+  "Product Viewed": entry("A customer looked at a product.", () => z.looseObject({ ...product.shape, currency })),
+  "Product Added": entry("A customer put a product into the cart.", () =>
     z.looseObject({ ...product.shape, cart_id: z.optional(id("The cart.")) }),
   ),
-  "Product Removed": entry("A customer took a product out of the cart.", z.looseObject({ ...product.shape })),
-  "Product Updated": entry(
-    "A product of the shop was made, changed or taken out.",
+  "Product Removed": entry("A customer took a product out of the cart.", () => z.looseObject({ ...product.shape })),
+  "Product Updated": entry("A product of the shop was made, changed or taken out.", () =>
     z.looseObject({
       product_id: id("The product."),
       name: z.optional(text("Name of the product.")),
@@ -102,42 +110,34 @@ export const catalogue = {
       currency,
     }),
   ),
-  "Products Searched": entry(
-    "A customer searched.",
+  "Products Searched": entry("A customer searched.", () =>
     z.looseObject({ query: z.optional(text("The words searched for.")) }),
   ),
-  "Product List Viewed": entry(
-    "A customer looked at a list of products.",
+  "Product List Viewed": entry("A customer looked at a list of products.", () =>
     z.looseObject({ category: z.optional(label("Category of the list.")), products }),
   ),
-  "Cart Viewed": entry("A customer looked at the cart.", z.looseObject({ products })),
-  "Checkout Started": entry(
-    "A customer began to check out.",
+  "Cart Viewed": entry("A customer looked at the cart.", () => z.looseObject({ products })),
+  "Checkout Started": entry("A customer began to check out.", () =>
     z.looseObject({ ...anOrder, order_id: z.optional(id("The order.")) }),
   ),
-  "Payment Info Entered": entry(
-    "A customer entered how to pay.",
+  "Payment Info Entered": entry("A customer entered how to pay.", () =>
     z.looseObject({ order_id: z.optional(id("The order.")) }),
   ),
-  "Order Completed": entry(
-    "An order was placed. Its revenue is revenue, else total, else the sum of its lines.",
+  "Order Completed": entry("An order was placed. Its revenue is revenue, else total, else the sum of its lines.", () =>
     z.looseObject(anOrder).check(priced),
   ),
-  "Order Updated": entry("An order was changed.", z.looseObject(anOrder)),
-  "Order Refunded": entry(
-    "Money of an order was given back: revenue, else total, else the sum of its lines.",
+  "Order Updated": entry("An order was changed.", () => z.looseObject(anOrder)),
+  "Order Refunded": entry("Money of an order was given back: revenue, else total, else the sum of its lines.", () =>
     z.looseObject(anOrder).check(priced),
   ),
-  "Order Cancelled": entry("An order was cancelled before it was paid.", z.looseObject(anOrder)),
-  "Signed Up": entry("Somebody became a user.", z.looseObject({ channel, plan: z.optional(label("The plan.")) })),
-  "Subscription Started": entry("A subscription became active.", z.looseObject(aSubscription)),
-  "Subscription Changed": entry("A subscription's plan or price changed.", z.looseObject(aSubscription)),
-  "Subscription Cancelled": entry(
-    "A subscription ended.",
+  "Order Cancelled": entry("An order was cancelled before it was paid.", () => z.looseObject(anOrder)),
+  "Signed Up": entry("Somebody became a user.", () => z.looseObject({ channel, plan: z.optional(label("The plan.")) })),
+  "Subscription Started": entry("A subscription became active.", () => z.looseObject(aSubscription)),
+  "Subscription Changed": entry("A subscription's plan or price changed.", () => z.looseObject(aSubscription)),
+  "Subscription Cancelled": entry("A subscription ended.", () =>
     z.looseObject({ ...aSubscription, reason: z.optional(text("Why.")) }),
   ),
-  "Invoice Paid": entry(
-    "An invoice was paid.",
+  "Invoice Paid": entry("An invoice was paid.", () =>
     z.looseObject({
       invoice_id: id("The invoice."),
       subscription_id: z.optional(id("The subscription.")),
@@ -145,18 +145,17 @@ export const catalogue = {
       currency,
     }),
   ),
-  "Course Enrolled": entry("A student enrolled in a course.", z.looseObject({ course_id: id("The course."), channel })),
-  "Lesson Completed": entry(
-    "A student finished a lesson.",
+  "Course Enrolled": entry("A student enrolled in a course.", () =>
+    z.looseObject({ course_id: id("The course."), channel }),
+  ),
+  "Lesson Completed": entry("A student finished a lesson.", () =>
     z.looseObject({ course_id: z.optional(id("The course.")), lesson_id: id("The lesson.") }),
   ),
-  "Form Submitted": entry(
-    "A form was answered.",
+  "Form Submitted": entry("A form was answered.", () =>
     z.looseObject({ form_id: id("The form."), text: z.optional(text("The words of the answer, for sentiment.")) }),
   ),
-  "Feature Used": entry("A feature was used.", z.looseObject({ feature: label("The feature.") })),
-  "Role Migrated": entry(
-    "A user moved from one role to another.",
+  "Feature Used": entry("A feature was used.", () => z.looseObject({ feature: label("The feature.") })),
+  "Role Migrated": entry("A user moved from one role to another.", () =>
     z.looseObject({
       from_role: z.optional(label("The role before.")),
       to_role: label("The role after."),
@@ -164,30 +163,27 @@ export const catalogue = {
       adaptation_days: z.optional(positive("Days until the user worked in the new role as before.")),
     }),
   ),
-  "Error Occurred": entry(
-    "A user met an error.",
+  "Error Occurred": entry("A user met an error.", () =>
     z.looseObject({ message: z.optional(text("What the error said.")), code: z.optional(id("Its code.")) }),
   ),
-  "Ticket Opened": entry(
-    "A support ticket was opened.",
+  "Ticket Opened": entry("A support ticket was opened.", () =>
     z.looseObject({ ticket_id: id("The ticket."), channel, text: z.optional(text("The first words, for sentiment.")) }),
   ),
-  "Ticket Resolved": entry(
-    "A support ticket was resolved.",
+  "Ticket Resolved": entry("A support ticket was resolved.", () =>
     z.looseObject({
       ticket_id: id("The ticket."),
       resolution_seconds: z.optional(positive("Time to resolution; from Ticket Opened if absent.")),
     }),
   ),
-  "Session Started": entry("A session began.", z.looseObject({ session_id: id("The session."), model: chat.model })),
-  "Message Sent": entry("A user sent a message to a model or a person.", z.looseObject(chat)),
-  "Response Received": entry("A model answered.", z.looseObject(chat)),
-  "Experiment Exposed": entry(
-    "A user saw a variant of an experiment.",
+  "Session Started": entry("A session began.", () =>
+    z.looseObject({ session_id: id("The session."), model: chat.model }),
+  ),
+  "Message Sent": entry("A user sent a message to a model or a person.", () => z.looseObject(chat)),
+  "Response Received": entry("A model answered.", () => z.looseObject(chat)),
+  "Experiment Exposed": entry("A user saw a variant of an experiment.", () =>
     z.looseObject({ experiment_id: id("The experiment."), variant: id("The variant.") }),
   ),
-  "Satisfaction Rated": entry(
-    "A user rated satisfaction.",
+  "Satisfaction Rated": entry("A user rated satisfaction.", () =>
     z.looseObject({
       rating: described(z.number().check(z.gte(1), z.lte(5)), "1 (worst) to 5 (best)."),
       text: z.optional(text("The words, for sentiment.")),
