@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander"
+import { addBackup } from "./backup/backup.ts"
 import { addCustomer } from "./customer.ts"
 import { codeOf, exitCodes, lineOf } from "./failure.ts"
 import { addImport } from "./import/import.ts"
@@ -26,6 +27,7 @@ const groups = [
   addQuarantine,
   addReplay,
   addReconcile,
+  addBackup,
 ]
 
 /** Runs one command to its end; its exit code. */
@@ -56,7 +58,7 @@ function program(terminal: Terminal) {
 
 const FOOTER = `
 Without --url, commands speak to the local stack that runs on --data (npm start). Those that work on the storage
-(tenants, keys, tail, replay, reconcile) reach a deployed one by OCTANT_TABLE, OCTANT_APPEND_QUEUE_URL,
+(tenants, keys, tail, replay, reconcile, backup, restore) reach a deployed one by OCTANT_TABLE, OCTANT_APPEND_QUEUE_URL,
 OCTANT_FOLD_QUEUE_URL, AWS_REGION and AWS credentials (aws configure export-credentials --format env).
 --json gives one JSON document on stdout; whatever else is said goes to stderr.
 Exit codes: 0 fine, 1 failed or differences found, 2 wrong usage. OCTANT_DEBUG=1 shows where an error came from.
