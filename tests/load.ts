@@ -1,0 +1,127 @@
+import { mkdtempSync } from "node:fs"
+import { availableParallelism, loadavg, tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { type PlanName, planNames } from "#access/plans.ts"
+import { Tenant } from "#access/tenant.ts"
+import { SECOND } from "#core/clock.ts"
+import { settle } from "#local/home.ts"
+import { cpuMsOf, startCluster } from "./bench/cluster.ts"
+import { columns } from "./load/columns.ts"
+import { type Account, checkCounted, countedSoFar, lane } from "./load/lane.ts"
+import { type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
+
+/**
+ * `npm run load -- [--seconds 60] [--tenants 4] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: first
+ * all tenants send and ask alike, then one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
+ * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
+ * `--url` runs it against a stage of one's own, with its tenants as JSON in OCTANT_LOAD_TENANTS: `[{ "id", "writeKey", "readKey" }]`.
+ */
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    tenants: { type: "string", default: "4" },
+    flood: { type: "string", default: "20" },
+    /** Requests a second of one tenant: four of five send, the fifth asks. */
+    rate: { type: "string", default: "4" },
+    /** What there is more of in the flood. */
+    of: { type: "string", default: "both" },
+    plan: { type: "string", default: "pro" },
+    url: { type: "string" },
+  },
+})
+const LONGEST_SECONDS = 600
+const seconds = number("seconds", 4, LONGEST_SECONDS)
+const flood = number("flood", 1, 100)
+const rate = number("rate", 1, 100)
+const floodOf = values.of === "both" ? kinds : kinds.filter((kind) => kind === values.of)
+if (floodOf.length === 0) throw new Error("--of is both, collect or query")
+const plan = planNames.find((name) => name === values.plan)
+if (!plan) throw new Error(`--plan is one of ${planNames.join(", ")}`)
+
+function number(name: "seconds" | "tenants" | "flood" | "rate", least: number, most: number) {
+  const value = Number(values[name])
+  if (!(value >= least && value <= most)) throw new Error(`--${name} must be from ${least} to ${most}`)
+  return value
+}
+const say = (line: string) => void process.stdout.write(`${line}\n`)
+
+type Place = {
+  url: string
+  accounts: Account[]
+  /** Processor time of each part so far, where the parts are ours. */
+  cpu: () => Record<string, number>
+  stop: () => Promise<void>
+}
+
+const place = values.url === undefined ? await here(plan) : elsewhere(values.url)
+try {
+  process.exitCode = (await measure(place)) ? 0 : 1
+} finally {
+  await place.stop()
+}
+
+/** A cluster of processes on this machine. */
+async function here(plan: PlanName): Promise<Place> {
+  const cluster = await startCluster(mkdtempSync(join(tmpdir(), "octant-load-")))
+  const accounts: Account[] = []
+  for (let i = 0; i < number("tenants", 2, 50); i++) {
+    const id = i === 0 ? "flooder" : `neighbour-${i}`
+    accounts.push(await settle(cluster.runtime, Tenant.parse({ id, name: id, plan })))
+  }
+  await cluster.work()
+  const cpu = () => Object.fromEntries(Object.entries(cluster.pids).map(([name, pid]) => [name, cpuMsOf(pid)]))
+  return { url: cluster.door.ready.url!, accounts, cpu, stop: cluster.stop }
+}
+
+function elsewhere(url: string): Place {
+  const accounts = JSON.parse(process.env.OCTANT_LOAD_TENANTS ?? "[]") as Account[]
+  if (accounts.length < 2) throw new Error("OCTANT_LOAD_TENANTS must name two tenants or more; the first one floods")
+  return { url, accounts, cpu: () => ({}), stop: async () => {} }
+}
+
+async function measure({ url, accounts, cpu }: Place): Promise<boolean> {
+  const lanes = accounts.map((account, i) => lane({ url, account, number: i, rate }))
+  /** Everybody for a while, the first so many times as much; the processor time of each part. */
+  const phase = async (name: string, forMs: number, times: number) => {
+    const before = cpu()
+    const samples = await Promise.all(
+      lanes.map((one, i) => one.run(forMs, (kind) => (i === 0 && floodOf.includes(kind) ? times : 1))),
+    )
+    const after = cpu()
+    const spent = Object.keys(after).map((part) => `${part} ${((after[part]! - before[part]!) / forMs).toFixed(2)}`)
+    say(
+      `${name}: ${samples.flat().length} requests in ${forMs / SECOND} s; load ${loadavg()[0]!.toFixed(1)} on ${availableParallelism()}${spent.length > 0 ? `; processors: ${spent.join(", ")}` : ""}`,
+    )
+    return samples
+  }
+  const before = await Promise.all(accounts.map((account) => countedSoFar(url, account)))
+  // Connections, caches and the first fold are not what is measured.
+  await phase("warm-up", Math.min(10, seconds / 4) * SECOND, 1)
+  const calm = await phase("calm", (seconds / 2) * SECOND, 1)
+  const flooded = await phase(`one of ${accounts.length} at ${flood} times`, (seconds / 2) * SECOND, flood)
+  const sent = performance.now()
+  const lost = await Promise.all(lanes.map((one, i) => checkCounted(url, one.account, before[i]! + one.accepted())))
+  const countedMs = performance.now() - sent
+
+  const others = (phase: Sample[][]) => phase.slice(1).flat()
+  const rows = kinds.flatMap((kind) => [
+    row(`others ${kind}, calm`, others(calm), kind),
+    row(`others ${kind}, flood`, others(flooded), kind),
+    row(`flooder ${kind}`, flooded[0]!, kind),
+  ])
+  say(columns(["", "requests", "5xx", "429", "p50 ms", "p95 ms", "p99 ms", "slowest"], rows))
+  const accepted = lanes.reduce((sum, one) => sum + one.accepted(), 0)
+  const missing = lost.reduce((sum, more) => sum + more, 0)
+  say(`${accepted} events accepted, ${accepted - missing} counted ${(countedMs / SECOND).toFixed(1)} s after the last`)
+  const wrong = verdicts({ calm: others(calm), flooded: others(flooded), all: [...calm, ...flooded].flat(), missing })
+  for (const line of wrong) say(`✗ ${line}`)
+  if (wrong.length === 0) say("✓ no 5xx, nothing lost, the others not twice as slow")
+  return wrong.length === 0
+}
+
+function row(name: string, samples: readonly Sample[], kind: Kind) {
+  const { requests, failed, limited, ms } = summary(samples.filter((one) => one.kind === kind))
+  const at = (share: number) => quantile(ms, share)?.toFixed(0) ?? "–"
+  return [name, String(requests), String(failed), String(limited), at(0.5), at(0.95), at(0.99), at(1)]
+}
