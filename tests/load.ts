@@ -6,16 +6,18 @@ import { type PlanName, planNames } from "#access/plans.ts"
 import { Tenant } from "#access/tenant.ts"
 import { SECOND } from "#core/clock.ts"
 import { settle } from "#local/home.ts"
+import { startChild } from "./bench/child.ts"
 import { cpuMsOf, startCluster } from "./bench/cluster.ts"
 import { columns } from "./load/columns.ts"
-import { type Account, checkCounted, countedSoFar, lane } from "./load/lane.ts"
+import { type Account, checkCounted, countedSoFar, freshness, lane, type Urls } from "./load/lane.ts"
 import { type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
 /**
  * `npm run load -- [--seconds 60] [--tenants 4] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: first
  * all tenants send and ask alike, then one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
  * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
- * `--url` runs it against a stage of one's own, with its tenants as JSON in OCTANT_LOAD_TENANTS: `[{ "id", "writeKey", "readKey" }]`.
+ * `--url` runs it against a stage of one's own, with tenants for this alone as JSON in OCTANT_LOAD_TENANTS:
+ * `[{ "id", "writeKey", "readKey" }]`.
  */
 const { values } = parseArgs({
   options: {
@@ -47,8 +49,11 @@ function number(name: "seconds" | "tenants" | "flood" | "rate", least: number, m
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 type Place = {
-  url: string
+  urls: Urls
+  /** The first floods. */
   accounts: Account[]
+  /** A small tenant, which looks how long it takes until what it sends is counted. */
+  probe: Account
   /** Processor time of each part so far, where the parts are ours. */
   cpu: () => Record<string, number>
   stop: () => Promise<void>
@@ -61,30 +66,40 @@ try {
   await place.stop()
 }
 
-/** A cluster of processes on this machine. */
+/** A cluster of processes on this machine: as in the cloud, those who send and those who ask have doors of their own. */
 async function here(plan: PlanName): Promise<Place> {
   const cluster = await startCluster(mkdtempSync(join(tmpdir(), "octant-load-")))
+  const make = (id: string) => settle(cluster.runtime, Tenant.parse({ id, name: id, plan }))
   const accounts: Account[] = []
   for (let i = 0; i < number("tenants", 2, 50); i++) {
-    const id = i === 0 ? "flooder" : `neighbour-${i}`
-    accounts.push(await settle(cluster.runtime, Tenant.parse({ id, name: id, plan })))
+    accounts.push(await make(i === 0 ? "flooder" : `neighbour-${i}`))
   }
+  const probe = await make("probe")
   await cluster.work()
-  const cpu = () => Object.fromEntries(Object.entries(cluster.pids).map(([name, pid]) => [name, cpuMsOf(pid)]))
-  return { url: cluster.door.ready.url!, accounts, cpu, stop: cluster.stop }
+  const api = await startChild("door", { config: cluster.config })
+  const { door: collect, ...parts } = cluster.pids
+  const pids = { collect, api: api.pid, ...parts }
+  const cpu = () => Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMsOf(pid)]))
+  const stop = async () => {
+    await api.stop()
+    await cluster.stop()
+  }
+  return { urls: { collect: cluster.door.ready.url!, api: api.ready.url! }, accounts, probe, cpu, stop }
 }
 
 function elsewhere(url: string): Place {
-  const accounts = JSON.parse(process.env.OCTANT_LOAD_TENANTS ?? "[]") as Account[]
-  if (accounts.length < 2) throw new Error("OCTANT_LOAD_TENANTS must name two tenants or more; the first one floods")
-  return { url, accounts, cpu: () => ({}), stop: async () => {} }
+  const [probe, ...accounts] = JSON.parse(process.env.OCTANT_LOAD_TENANTS ?? "[]") as Account[]
+  if (!probe || accounts.length < 2)
+    throw new Error("OCTANT_LOAD_TENANTS must name three tenants or more: the first is the probe, the second floods")
+  return { urls: { collect: url, api: url }, accounts, probe, cpu: () => ({}), stop: async () => {} }
 }
 
-async function measure({ url, accounts, cpu }: Place): Promise<boolean> {
-  const lanes = accounts.map((account, i) => lane({ url, account, number: i, rate }))
+async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> {
+  const lanes = accounts.map((account, i) => lane({ urls, account, number: i, rate }))
   /** Everybody for a while, the first so many times as much; the processor time of each part. */
   const phase = async (name: string, forMs: number, times: number) => {
     const before = cpu()
+    const probing = freshness(urls, probe, forMs)
     const samples = await Promise.all(
       lanes.map((one, i) => one.run(forMs, (kind) => (i === 0 && floodOf.includes(kind) ? times : 1))),
     )
@@ -93,28 +108,33 @@ async function measure({ url, accounts, cpu }: Place): Promise<boolean> {
     say(
       `${name}: ${samples.flat().length} requests in ${forMs / SECOND} s; load ${loadavg()[0]!.toFixed(1)} on ${availableParallelism()}${spent.length > 0 ? `; processors: ${spent.join(", ")}` : ""}`,
     )
-    return samples
+    return { samples, fresh: await probing }
   }
-  const before = await Promise.all(accounts.map((account) => countedSoFar(url, account)))
+  const before = await Promise.all(accounts.map((account) => countedSoFar(urls.api, account)))
   // Connections, caches and the first fold are not what is measured.
   await phase("warm-up", Math.min(10, seconds / 4) * SECOND, 1)
   const calm = await phase("calm", (seconds / 2) * SECOND, 1)
   const flooded = await phase(`one of ${accounts.length} at ${flood} times`, (seconds / 2) * SECOND, flood)
   const sent = performance.now()
-  const lost = await Promise.all(lanes.map((one, i) => checkCounted(url, one.account, before[i]! + one.accepted())))
+  const lost = await Promise.all(
+    lanes.map((one, i) => checkCounted(urls.api, one.account, before[i]! + one.accepted())),
+  )
   const countedMs = performance.now() - sent
 
-  const others = (phase: Sample[][]) => phase.slice(1).flat()
+  const others = ({ samples }: { samples: Sample[][] }) => samples.slice(1).flat()
   const rows = kinds.flatMap((kind) => [
     row(`others ${kind}, calm`, others(calm), kind),
     row(`others ${kind}, flood`, others(flooded), kind),
-    row(`flooder ${kind}`, flooded[0]!, kind),
+    row(`flooder ${kind}`, flooded.samples[0]!, kind),
   ])
+  for (const [name, { fresh }] of [["calm", calm] as const, ["flood", flooded] as const])
+    rows.push([`one event counted, ${name}`, String(fresh.length), "", "", ...quantiles(fresh)])
   say(columns(["", "requests", "5xx", "429", "p50 ms", "p95 ms", "p99 ms", "slowest"], rows))
   const accepted = lanes.reduce((sum, one) => sum + one.accepted(), 0)
   const missing = lost.reduce((sum, more) => sum + more, 0)
   say(`${accepted} events accepted, ${accepted - missing} counted ${(countedMs / SECOND).toFixed(1)} s after the last`)
-  const wrong = verdicts({ calm: others(calm), flooded: others(flooded), all: [...calm, ...flooded].flat(), missing })
+  const all = [...calm.samples, ...flooded.samples].flat()
+  const wrong = verdicts({ calm: others(calm), flooded: others(flooded), all, missing })
   for (const line of wrong) say(`✗ ${line}`)
   if (wrong.length === 0) say("✓ no 5xx, nothing lost, the others not twice as slow")
   return wrong.length === 0
@@ -122,6 +142,7 @@ async function measure({ url, accounts, cpu }: Place): Promise<boolean> {
 
 function row(name: string, samples: readonly Sample[], kind: Kind) {
   const { requests, failed, limited, ms } = summary(samples.filter((one) => one.kind === kind))
-  const at = (share: number) => quantile(ms, share)?.toFixed(0) ?? "–"
-  return [name, String(requests), String(failed), String(limited), at(0.5), at(0.95), at(0.99), at(1)]
+  return [name, String(requests), String(failed), String(limited), ...quantiles(ms)]
 }
+
+const quantiles = (ms: readonly number[]) => [0.5, 0.95, 0.99, 1].map((share) => quantile(ms, share)?.toFixed(0) ?? "–")

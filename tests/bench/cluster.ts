@@ -39,6 +39,7 @@ export async function startCluster(dir: string) {
   return {
     door,
     pids: { door: door.pid, workers: workers.pid, queues: queues.pid, dynamo: dynamo.pid },
+    config,
     runtime,
     /** Sends bodies through our front door; throws when one is refused. */
     send: async (bodies: readonly Buffer[], connections: number) => {

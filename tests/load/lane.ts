@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { Agent, request } from "node:http"
 import { Agent as TlsAgent, request as tlsRequest } from "node:https"
 import { setTimeout as pause } from "node:timers/promises"
@@ -5,6 +6,7 @@ import { DAY, instant, SECOND } from "#core/clock.ts"
 import { corpus } from "../bench/corpus.ts"
 import type { Kind, Sample } from "./verdict.ts"
 
+export type Urls = { collect: string; api: string }
 export type Account = { id: string; writeKey: string; readKey: string }
 
 const EVENTS_A_REQUEST = 20
@@ -13,6 +15,7 @@ const ASKS_EVERY = 5
 const PATIENCE_MS = 60 * SECOND
 const COUNTED_WITHIN_MS = 300 * SECOND
 const GLANCE_MS = 500
+const PROBE_MS = 50
 const FROM_DAYS = 30
 const MOST_SOCKETS = 200
 
@@ -26,15 +29,15 @@ const questions: Record<string, string>[] = [
 ]
 
 /** One tenant: sends events and asks questions at the times that its rate says, whether or not it has been answered. */
-export function lane({ url, account, number, rate }: { url: string; account: Account; number: number; rate: number }) {
+export function lane({ urls, account, number, rate }: { urls: Urls; account: Account; number: number; rate: number }) {
   const bodies = bodiesOf(number)
-  const send = senderTo(url)
+  const [send, ask] = [senderTo(urls.collect), senderTo(urls.api)]
   let [accepted, asked] = [0, 0]
   const once = async (kind: Kind): Promise<number> => {
     if (kind === "query") {
       const question = questions[asked++ % questions.length]!
       const query = new URLSearchParams({ ...question, ...days() })
-      return (await send("GET", `/v1/query?${query}`, account.readKey)).status
+      return (await ask("GET", `/v1/query?${query}`, account.readKey)).status
     }
     const body = bodies.next().value as string
     const answer = await send("POST", "/v1/batch", account.writeKey, body)
@@ -112,6 +115,24 @@ function senderTo(url: string) {
       asked.on("error", reject)
       asked.end(body)
     })
+}
+
+/** For a while sends one event after the other, and looks until it is counted: the milliseconds that each took. */
+export async function freshness(urls: Urls, account: Account, forMs: number): Promise<number[]> {
+  const [send, ask] = [senderTo(urls.collect), senderTo(urls.api)]
+  const path = `/v1/query?${new URLSearchParams({ metric: "events", grain: "total", ...days() })}`
+  const counted = async () => (JSON.parse((await ask("GET", path, account.readKey)).text) as { total: number }).total
+  const took: number[] = []
+  const until = performance.now() + forMs
+  for (let expected = (await counted()) + 1; performance.now() < until; expected++) {
+    const event = { type: "track", event: "Load Probed", userId: "probe", messageId: randomUUID() }
+    const sent = performance.now()
+    await send("POST", "/v1/batch", account.writeKey, JSON.stringify({ batch: [event] }))
+    while ((await counted()) < expected && performance.now() < until + COUNTED_WITHIN_MS) await pause(PROBE_MS)
+    took.push(performance.now() - sent)
+    await pause(GLANCE_MS)
+  }
+  return took
 }
 
 /** How many events of a tenant have been counted or quarantined so far. */
