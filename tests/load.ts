@@ -145,4 +145,6 @@ function row(name: string, samples: readonly Sample[], kind: Kind) {
   return [name, String(requests), String(failed), String(limited), ...quantiles(ms)]
 }
 
-const quantiles = (ms: readonly number[]) => [0.5, 0.95, 0.99, 1].map((share) => quantile(ms, share)?.toFixed(0) ?? "–")
+function quantiles(ms: readonly number[]) {
+  return [0.5, 0.95, 0.99, 1].map((share) => quantile(ms, share)?.toFixed(0) ?? "–")
+}

@@ -3,6 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { parse } from "yaml"
+import { createKey, NewKey } from "#access/key.ts"
+import { seededRandom } from "#core/random.ts"
+import { operatorToken } from "#local/home.ts"
+import { TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
 import { complaints, linted } from "./workflows.ts"
 
 const folder = ".github/workflows"
@@ -93,4 +98,15 @@ test("the bill of materials is CycloneDX and names what we ship, at its version"
   expect(made.bomFormat).toBe("CycloneDX")
   const known = new Set(made.components.map(({ purl }) => decodeURIComponent(purl)))
   expect(Object.entries(dependencies).filter(([name, version]) => !known.has(`pkg:npm/${name}@${version}`))).toEqual([])
+})
+
+test("a key of ours that got into the repository would be found", async () => {
+  const regex = new RegExp(/^regex = '''(.*)'''$/m.exec(readFileSync(".gitleaks.toml", "utf8"))![1]!)
+  const needs = { table: { put: async () => true } as unknown as Table, clock: Date.now, random: seededRandom(1) }
+  for (const scope of ["write", "read", "admin"] as const) {
+    const { key } = await createKey(needs, TenantId.parse("acme-eu"), NewKey.parse({ name: "a key", scope }))
+    expect(`key: "${key}"`).toMatch(regex)
+    expect(`key: "${key.slice(0, -1)}"`).not.toMatch(regex)
+  }
+  expect(operatorToken()).toMatch(regex)
 })
