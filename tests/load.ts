@@ -1,6 +1,7 @@
 import { mkdtempSync } from "node:fs"
 import { availableParallelism, loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
 import { type PlanName, planNames } from "#access/plans.ts"
 import { Tenant } from "#access/tenant.ts"
@@ -34,6 +35,10 @@ const { values } = parseArgs({
 })
 const LONGEST_SECONDS = 600
 const ROUNDS = 3
+const DELAY_RESOLUTION_MS = 5
+const NANOS = 1e6
+/** Whoever is held up for so long himself cannot say how long others took. */
+const MOST_HELD_UP_MS = 50
 const seconds = number("seconds", 4, LONGEST_SECONDS)
 const flood = number("flood", 1, 100)
 const rate = number("rate", 1, 100)
@@ -97,13 +102,18 @@ function elsewhere(url: string): Place {
 
 async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> {
   const lanes = accounts.map((account, i) => lane({ urls, account, number: i, rate }))
+  let heldUpMs = 0
   /** Everybody for a while, the first so many times as much; the processor time of each part. */
   const phase = async (name: string, forMs: number, times: number) => {
     const before = cpu()
+    const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
+    delay.enable()
     const probing = freshness(urls, probe, forMs)
     const samples = await Promise.all(
       lanes.map((one, i) => one.run(forMs, (kind) => (i === 0 && floodOf.includes(kind) ? times : 1))),
     )
+    delay.disable()
+    heldUpMs = Math.max(heldUpMs, delay.max / NANOS)
     const after = cpu()
     const spent = Object.keys(after).map((part) => `${part} ${((after[part]! - before[part]!) / forMs).toFixed(2)}`)
     say(
@@ -144,6 +154,8 @@ async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> 
   const all = [...first, ...calm.samples, ...flooded.samples].flat()
   const wrong = verdicts({ calm: others(calm), flooded: others(flooded), all, missing })
   for (const line of wrong) say(`✗ ${line}`)
+  if (heldUpMs > MOST_HELD_UP_MS)
+    say(`? this machine held the load itself up for ${heldUpMs.toFixed(0)} ms: trust times from a quiet one only`)
   if (wrong.length === 0) say("✓ no 5xx, nothing lost, the others not twice as slow")
   return wrong.length === 0
 }

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process"
 import { parseArgs, promisify } from "node:util"
+import { inFlight } from "#core/parallel.ts"
 import { functions } from "#platform/topology.ts"
 import { pascal } from "../stacks/names.ts"
 
@@ -9,6 +10,7 @@ import { pascal } from "../stacks/names.ts"
  * needs the `aws` command with credentials. Run again with a later instant, it goes forward.
  */
 const ALIAS = "live"
+const LOOKS_IN_FLIGHT = 4
 
 type Version = { Version: string; LastModified: string }
 type Alias = { FunctionVersion: string; RevisionId: string }
@@ -61,8 +63,7 @@ try {
   if (!/^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(before) || Number.isNaN(Date.parse(before)))
     throw new Refused("--before must be an instant such as 2026-11-21T12:00:00Z")
   // All of it is known before anything is changed.
-  const steps: Step[] = []
-  for (const name of await functionsOf(stage)) steps.push(await stepOf(name, Date.parse(before)))
+  const steps = await inFlight(await functionsOf(stage), LOOKS_IN_FLIGHT, (name) => stepOf(name, Date.parse(before)))
   for (const { name, from, to, revision } of steps) {
     if (from === to) {
       say(`  ${name} stays at ${to}`)
