@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander"
 import { addAudit } from "./audit.ts"
+import { addBackup } from "./backup/backup.ts"
 import { addCustomer } from "./customer.ts"
 import { codeOf, exitCodes, lineOf } from "./failure.ts"
 import { addImport } from "./import/import.ts"
@@ -34,6 +35,7 @@ const groups = [
   addReconcile,
   addAudit,
   addQueues,
+  addBackup,
 ]
 
 /** Runs one command to its end; its exit code. */
@@ -64,7 +66,7 @@ function program(terminal: Terminal) {
 
 const FOOTER = `
 Without --url, commands speak to the local stack that runs on --data (npm start). Those that work on the storage
-(tenants, keys, tail, replay, reconcile, audit verify) reach a deployed one by OCTANT_TABLE, OCTANT_APPEND_QUEUE_URL,
+(tenants, keys, tail, replay, reconcile, audit verify, backup, restore) reach a deployed one by OCTANT_TABLE, OCTANT_APPEND_QUEUE_URL,
 OCTANT_FOLD_QUEUE_URL, AWS_REGION and AWS credentials (aws configure export-credentials --format env).
 --json gives one JSON document on stdout; whatever else is said goes to stderr.
 Exit codes: 0 fine, 1 failed or differences found, 2 wrong usage. OCTANT_DEBUG=1 shows where an error came from.

@@ -13,7 +13,10 @@ import type { Terminal } from "./terminal.ts"
 const DEFAULT_TENANT = "acme"
 
 /** The storage of the local stack if one runs, else the one that the environment names. */
-export function openStorage({ data }: Common, terminal: Terminal): Runtime {
+export const openStorage = (options: Common, terminal: Terminal): Runtime => openTable(options, terminal).runtime
+
+/** The same, and the table's name. */
+export function openTable({ data }: Common, terminal: Terminal): { runtime: Runtime; table: string } {
   const dev = runningOn(data)
   const named = terminal.env.OCTANT_TABLE
   if (!dev && named === undefined) {
@@ -24,7 +27,8 @@ export function openStorage({ data }: Common, terminal: Terminal): Runtime {
   if (dev && named !== undefined && named !== dev.environment.OCTANT_TABLE) {
     terminal.err(`this is the local stack on ${data}, not ${named}; for that, give --data a folder where none runs\n`)
   }
-  return runtimeOf(readConfig({ ...terminal.env, ...dev?.environment }), { log: silent })
+  const config = readConfig({ ...terminal.env, ...dev?.environment })
+  return { runtime: runtimeOf(config, { log: silent }), table: config.OCTANT_TABLE }
 }
 
 /** The storage, and the one tenant of it that is meant. */

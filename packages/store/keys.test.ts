@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { BUCKETS, keys, padded, seenKey, TenantId, timelineKey } from "./keys.ts"
+import { BUCKETS, belongs, keys, padded, seenKey, TenantId, timelineKey } from "./keys.ts"
 
 const tenants = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/).map((text) => TenantId.parse(text))
 const anything = fc.string({ unit: "binary" })
@@ -66,4 +66,14 @@ test("customers are spread over all buckets, each customer always in the same", 
     new Set(Array.from({ length: BUCKETS }, (_, bucket) => keys.customers(tenant, 1, bucket))),
   )
   expect(keys.customerPage(tenant, 1, 9, "user-7")).toEqual(keys.customerPage(tenant, 1, 9, "user-7"))
+})
+
+test("a key alone says whose its item is and of what kind, in the operator's registers too", () => {
+  const acme = TenantId.parse("acme")
+  expect(belongs(keys.settings(acme))).toEqual({ tenant: "acme", kind: "settings" })
+  expect(belongs(keys.entry(acme, 1))).toEqual({ tenant: "acme", kind: "journal" })
+  expect(belongs(keys.viewHead(acme, 1))).toEqual({ tenant: "acme", kind: "views" })
+  expect(belongs(keys.registered(acme))).toEqual({ tenant: "acme", kind: "tenants" })
+  expect(belongs(keys.polled("src_acme_0123456789abcdef"))).toEqual({ tenant: "acme", kind: "polled" })
+  expect(belongs({ pk: keys.polled("").pk, sk: "something else" })).toEqual({ tenant: undefined, kind: "polled" })
 })

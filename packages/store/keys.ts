@@ -27,6 +27,16 @@ export function ownerOf(source: string): TenantId | undefined {
 const SOURCE = /^src_([a-z0-9-]{1,40})_[0-9A-Za-z]{16}$/
 export const SOURCE_TAIL = 16
 
+/**
+ * Whose an item is and of what kind, from its key alone: whatever is added to a tenant belongs to its backup.
+ * The operator's registers name their tenants in the sort key.
+ */
+export function belongs({ pk, sk }: Key): { tenant: TenantId | undefined; kind: string } {
+  const [, owner, kind = "settings"] = pk.split("#")
+  if (owner !== OPERATOR) return { tenant: owner as TenantId, kind }
+  return { tenant: kind === "tenants" ? (sk as TenantId) : ownerOf(sk), kind }
+}
+
 const DIGITS = 12
 /** Positions as text that sorts as numbers do. */
 export const padded = (position: number) => String(position).padStart(DIGITS, "0")

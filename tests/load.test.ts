@@ -1,0 +1,67 @@
+import { execFile } from "node:child_process"
+import { describe, expect, test } from "vitest"
+import { quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
+
+const samples = (kind: Sample["kind"], ms: number, count = 100, status = 200): Sample[] =>
+  Array.from({ length: count }, () => ({ kind, status, ms }))
+const usual = [...samples("collect", 10), ...samples("query", 50)]
+const run = (change: Partial<Parameters<typeof verdicts>[0]>) => {
+  const { calm = usual, flooded = usual, missing = 0 } = change
+  return verdicts({ calm, flooded, missing, all: [...calm, ...flooded] })
+}
+
+test("the value of a share is the one below which so many lie", () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => 100 - i)
+  expect([0.5, 0.95, 0.99, 1].map((share) => quantile(hundred, share))).toEqual([50, 95, 99, 100])
+  expect(quantile([], 0.99)).toBeUndefined()
+})
+
+test("refusals are told and do not count as quick answers", () =>
+  expect(
+    summary([...samples("collect", 10, 2), ...samples("collect", 1, 3, 429), ...samples("query", 9, 1, 503)]),
+  ).toEqual({
+    requests: 6,
+    failed: 1,
+    limited: 3,
+    ms: [10, 10],
+  }))
+
+describe("a run of the load", () => {
+  const flooded = (more: Sample[]) => [...usual, ...more]
+  test("in which the others are exactly twice as slow is good", () => {
+    expect(run({})).toEqual([])
+    expect(run({ flooded: [...samples("collect", 20), ...samples("query", 100)] })).toEqual([])
+  })
+  test.each<[string, Parameters<typeof run>[0], string[]]>([
+    [
+      "in which two of a hundred of the others' requests are slower",
+      { flooded: flooded(samples("collect", 21, 2)) },
+      ["the others' collect has a p99 of 21 ms while one floods, and 10 ms before: 2.1 times"],
+    ],
+    ["with an answer of 503", { flooded: flooded(samples("query", 1, 1, 503)) }, ["1 requests failed"]],
+    ["with a request that was not answered", { calm: flooded(samples("query", 1, 1, 0)) }, ["1 requests failed"]],
+    ["that lost an event", { missing: 1 }, ["1 accepted events were not counted"]],
+    [
+      "in which the others were limited",
+      { flooded: flooded(samples("collect", 1, 1, 429)) },
+      ["1 requests of the others were limited"],
+    ],
+    [
+      "whose keys were refused",
+      { calm: flooded(samples("collect", 1, 1, 401)) },
+      ["1 requests were refused, the first with 401"],
+    ],
+    ["in which nothing was asked", { flooded: samples("collect", 10) }, ["nothing of the others' query was answered"]],
+  ])("%s is bad", (_, change, wrong) => expect(run(change)).toEqual(wrong))
+})
+
+test("for a few seconds against processes of its own, what was accepted is counted", async () => {
+  const out = await new Promise<string>((done) =>
+    execFile(process.execPath, ["tests/load.ts", "--seconds", "4", "--flood", "3", "--tenants", "2"], (_, out) =>
+      done(out),
+    ),
+  )
+  expect(out).toMatch(/\n([1-9]\d*) events accepted, \1 counted/)
+  expect(out).not.toContain("requests failed")
+  expect(out).not.toContain("not counted")
+}, 60_000)

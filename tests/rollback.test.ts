@@ -1,0 +1,140 @@
+import { execFile } from "node:child_process"
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, dirname, join } from "node:path"
+import { afterEach, expect, test } from "vitest"
+import { functions } from "#platform/topology.ts"
+
+/** Stands in for the `aws` command: answers as Lambda does, from a file, and keeps what is changed there. */
+const stand = `#!/usr/bin/env node
+const { readFileSync, writeFileSync } = require("node:fs")
+const file = process.env.STAND_IN
+const state = JSON.parse(readFileSync(file, "utf8"))
+const [service, action, ...rest] = process.argv.slice(2)
+const option = (name) => rest[rest.indexOf(name) + 1]
+const fail = (text) => { process.stderr.write(text + "\\n"); process.exit(254) }
+if (service !== "lambda" || option("--output") !== "json") fail("what?")
+const one = state[option("--function-name")]
+const alias = () => ({ Name: "live", FunctionVersion: one.live, RevisionId: "r" + one.live })
+const answers = {
+  "list-functions": () => ({ Functions: Object.keys(state).map((FunctionName) => ({ FunctionName })) }),
+  "list-versions-by-function": () => ({ Versions: one.versions }),
+  "get-alias": alias,
+  "update-alias": () => {
+    if (option("--revision-id") !== "r" + one.live) fail("PreconditionFailedException")
+    if (option("--name") !== "live") fail("ResourceNotFoundException")
+    one.live = option("--function-version")
+    writeFileSync(file, JSON.stringify(state))
+    return alias()
+  },
+}
+process.stdout.write(JSON.stringify(answers[action]()))
+`
+
+type State = Record<string, { live: string; versions: { Version: string; LastModified: string }[] }>
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+const capital = (name: string) => name[0]!.toUpperCase() + name.slice(1)
+const names = Object.keys(functions).map((name) => `octant-production-${capital(name)}Function-abcdwxyz`)
+const version = (number: number, hour: number) => ({
+  Version: String(number),
+  LastModified: `2026-11-21T${String(hour).padStart(2, "0")}:00:00.000+0000`,
+})
+/** Every function has versions of 8 and 10 o'clock, some one of 12. */
+function account(change: (state: State) => void = () => {}) {
+  const folder = mkdtempSync(join(tmpdir(), "octant-rollback-"))
+  folders.push(folder)
+  const state: State = Object.fromEntries(
+    names.map((name, i) => [
+      name,
+      {
+        live: i % 2 === 0 ? "10" : "9",
+        versions: [
+          { Version: "$LATEST", LastModified: "2026-11-21T12:00:00.000+0000" },
+          version(8, 8),
+          version(9, 10),
+          ...(i % 2 === 0 ? [version(10, 12)] : []),
+        ],
+      },
+    ]),
+  )
+  state["octant-production-eu-ApiFunction-abcdwxyz"] = { live: "10", versions: [version(9, 10), version(10, 12)] }
+  change(state)
+  const file = join(folder, "state.json")
+  writeFileSync(file, JSON.stringify(state))
+  writeFileSync(join(folder, "aws"), stand)
+  chmodSync(join(folder, "aws"), 0o755)
+  const live = () =>
+    Object.entries(JSON.parse(readFileSync(file, "utf8")) as State).map(([name, one]) => `${name} ${one.live}`)
+  const rollback = (...args: string[]) =>
+    new Promise<{ code: number; out: string }>((done) => {
+      const PATH = [folder, dirname(process.execPath), process.env.PATH].join(delimiter)
+      execFile(process.execPath, ["tests/rollback.ts", ...args], { env: { PATH, STAND_IN: file } }, (error, out) =>
+        done({ code: error ? Number(error.code) : 0, out }),
+      )
+    })
+  return { live, rollback }
+}
+const bad = ["--stage", "production", "--before", "2026-11-21T11:30:00Z"]
+
+test("every function goes back to its newest version from before the deployment, and those that had not changed stay", async () => {
+  const { live, rollback } = account()
+  const { code, out } = await rollback(...bad)
+  expect(out).toContain("✓ octant-production-CollectFunction-abcdwxyz 10 → 9\n")
+  expect(out).toContain("  octant-production-HooksFunction-abcdwxyz stays at 9\n")
+  expect(code).toBe(0)
+  expect(live()).toEqual([
+    ...names.map((name) => `${name} 9`),
+    // A stage whose name begins alike is another stage.
+    "octant-production-eu-ApiFunction-abcdwxyz 10",
+  ])
+})
+
+test("again, it changes nothing; with a later instant it goes forward", async () => {
+  const { live, rollback } = account()
+  await rollback(...bad)
+  const after = live()
+  expect((await rollback(...bad)).out).not.toContain("→")
+  expect(live()).toEqual(after)
+  await rollback("--stage", "production", "--before", "2026-11-21T12:30:00Z")
+  expect(live()).toEqual(account().live())
+})
+
+test("a dry run tells what would be done, and does nothing", async () => {
+  const { live, rollback } = account()
+  const before = live()
+  expect((await rollback(...bad, "--dry-run")).out).toContain(
+    "would go octant-production-CollectFunction-abcdwxyz 10 → 9\n",
+  )
+  expect(live()).toEqual(before)
+})
+
+test.each<[string, (state: State) => void, string[], string]>([
+  [
+    "a function that has no older version",
+    (state) => void state[names[3]!]!.versions.splice(0, 3),
+    bad,
+    `${names[3]} has no version from before then`,
+  ],
+  [
+    "a function that is not there",
+    (state) => void delete state[names[0]!],
+    bad,
+    "0 functions are called octant-production-CollectFunction-…, not one",
+  ],
+  ["no stage", () => {}, ["--before", "2026-11-21T11:30:00Z"], "say which stage with --stage"],
+  [
+    "an instant without a zone",
+    () => {},
+    ["--stage", "production", "--before", "2026-11-21T11:30:00"],
+    "--before must be an instant such as 2026-11-21T12:00:00Z",
+  ],
+])("%s stops it before anything is changed", async (_, change, args, complaint) => {
+  const { live, rollback } = account(change)
+  const before = live()
+  expect(await rollback(...args)).toEqual({ code: 1, out: `✗ ${complaint}\n` })
+  expect(live()).toEqual(before)
+})

@@ -1,0 +1,82 @@
+import { execFile } from "node:child_process"
+import { parseArgs, promisify } from "node:util"
+import { inFlight } from "#core/parallel.ts"
+import { functions } from "#platform/topology.ts"
+import { pascal } from "../stacks/names.ts"
+
+/**
+ * `npm run rollback -- --stage production --before 2026-11-21T12:00:00Z [--dry-run]`: points the alias `live` of every
+ * function at the newest version that is older than an instant. Doors, queues and schedules all call that alias. It
+ * needs the `aws` command with credentials. Run again with a later instant, it goes forward.
+ */
+const ALIAS = "live"
+const LOOKS_IN_FLIGHT = 4
+
+type Version = { Version: string; LastModified: string }
+type Alias = { FunctionVersion: string; RevisionId: string }
+type Step = { name: string; from: string; to: string; revision: string }
+
+class Refused extends Error {}
+
+async function lambda<T>(action: string, ...options: string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)("aws", ["lambda", action, "--output", "json", ...options], {
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  return JSON.parse(stdout) as T
+}
+
+/** The functions of a stage, by the names that SST gives them; all must be there. */
+async function functionsOf(stage: string): Promise<string[]> {
+  const { Functions } = await lambda<{ Functions: { FunctionName: string }[] }>("list-functions")
+  return Object.keys(functions).map((name) => {
+    const begin = `octant-${stage}-${pascal(name)}Function-`
+    const found = Functions.filter(
+      ({ FunctionName }) => FunctionName.startsWith(begin) && /^[a-z]+$/.test(FunctionName.slice(begin.length)),
+    )
+    if (found.length !== 1) throw new Refused(`${found.length} functions are called ${begin}…, not one`)
+    return found[0]!.FunctionName
+  })
+}
+
+async function stepOf(name: string, before: number): Promise<Step> {
+  const { Versions } = await lambda<{ Versions: Version[] }>("list-versions-by-function", "--function-name", name)
+  const older = Versions.filter(
+    ({ Version, LastModified }) => Version !== "$LATEST" && Date.parse(LastModified) < before,
+  )
+  const newest = Math.max(...older.map(({ Version }) => Number(Version)))
+  if (!Number.isFinite(newest)) throw new Refused(`${name} has no version from before then`)
+  const alias = await lambda<Alias>("get-alias", "--function-name", name, "--name", ALIAS)
+  return { name, from: alias.FunctionVersion, to: String(newest), revision: alias.RevisionId }
+}
+
+const { values } = parseArgs({
+  options: {
+    stage: { type: "string" },
+    before: { type: "string" },
+    "dry-run": { type: "boolean", default: false },
+  },
+})
+const say = (line: string) => void process.stdout.write(`${line}\n`)
+try {
+  const { stage = "", before = "" } = values
+  if (!/^[a-z0-9-]+$/i.test(stage)) throw new Refused("say which stage with --stage")
+  if (!/^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(before) || Number.isNaN(Date.parse(before)))
+    throw new Refused("--before must be an instant such as 2026-11-21T12:00:00Z")
+  // All of it is known before anything is changed.
+  const steps = await inFlight(await functionsOf(stage), LOOKS_IN_FLIGHT, (name) => stepOf(name, Date.parse(before)))
+  for (const { name, from, to, revision } of steps) {
+    if (from === to) {
+      say(`  ${name} stays at ${to}`)
+      continue
+    }
+    if (!values["dry-run"]) {
+      const wish = ["--name", ALIAS, "--function-version", to, "--revision-id", revision]
+      await lambda("update-alias", "--function-name", name, ...wish)
+    }
+    say(`${values["dry-run"] ? "would go" : "✓"} ${name} ${from} → ${to}`)
+  }
+} catch (error) {
+  const { message, stderr } = error as Error & { stderr?: string }
+  say(`✗ ${stderr?.trim() || message}`)
+  process.exitCode = 1
+}

@@ -1,0 +1,113 @@
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, test } from "vitest"
+import { parse } from "yaml"
+import { createKey, NewKey } from "#access/key.ts"
+import { seededRandom } from "#core/random.ts"
+import { operatorToken } from "#local/home.ts"
+import { TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import { complaints, linted } from "./workflows.ts"
+
+const folder = ".github/workflows"
+const files = readdirSync(folder)
+const textOf = (file: string) => readFileSync(join(folder, file), "utf8")
+
+test("the workflows are these, and actionlint finds nothing in them", () => {
+  expect(files.sort()).toEqual(["check.yml", "deploy.yml", "preview.yml", "rollback.yml", "security.yml"])
+  expect(linted(`${folder}/*.yml`)).toBe("")
+})
+
+test.each(files)(
+  "%s: everything is pinned, limited in time and in what it may do, and what it calls is there",
+  (file) => expect(complaints(textOf(file))).toEqual([]),
+)
+
+test("whoever may change something outside is known by name", () => {
+  type Jobs = { jobs: Record<string, { permissions: Record<string, string> }> }
+  const may = files.flatMap((file) =>
+    Object.entries((parse(textOf(file)) as Jobs).jobs).flatMap(([job, { permissions }]) =>
+      Object.entries(permissions).flatMap(([what, how]) => (how === "write" ? [`${file} ${job}: ${what}`] : [])),
+    ),
+  )
+  expect(may.sort()).toEqual([
+    "deploy.yml bill-of-materials: contents",
+    "deploy.yml deploy: id-token",
+    "preview.yml comment: pull-requests",
+    "preview.yml diff: id-token",
+    "rollback.yml rollback: id-token",
+    "security.yml code: security-events",
+  ])
+})
+
+test("one action has one commit everywhere", () => {
+  const used = files.flatMap((file) =>
+    [...textOf(file).matchAll(/uses: ([\w./-]+)@([0-9a-f]{40})/g)].map(([, action = "", commit = ""]) => [
+      action.split("/").slice(0, 2).join("/"),
+      commit,
+    ]),
+  )
+  const commits = Object.groupBy(used, ([action]) => action!)
+  for (const [action, pairs] of Object.entries(commits))
+    expect(new Set(pairs!.map(([, commit]) => commit)).size, action).toBe(1)
+})
+
+describe("a workflow is refused", () => {
+  const good = textOf("deploy.yml")
+  test.each([
+    ["whose action is a tag", good.replace(/@3d3c\w+/, "@v7"), "actions/checkout@v7 is not pinned by its commit"],
+    ["whose commit has no version", good.replace(" # v6.2.3", ""), "does not say its version"],
+    ["with a job that may run for ever", good.replace("    timeout-minutes: 60\n", ""), "deploy: it has no time limit"],
+    [
+      "that leaves permissions open",
+      good.replace("permissions: {}\n", ""),
+      "a job without permissions would have some",
+    ],
+    ["that calls a script that is not there", good.replace("npm run smoke", "npm run smok"), "there is no script smok"],
+    [
+      "with a long-lived key",
+      good.replace(/role-to-assume: .*/, "aws-access-key-id: AKIA"),
+      "deploy: it has a long-lived key",
+    ],
+    ["whose role nobody guards", good.replace(/ {4}environment: .*\n/, ""), "without an environment to guard it"],
+    ["whose token lies about", good.replace("persist-credentials: false", "fetch-depth: 1"), "left lying about"],
+  ])("%s", (_, text, complaint) => {
+    expect(text).not.toBe(good)
+    expect(complaints(text).join("\n")).toContain(complaint)
+  })
+
+  test("by actionlint, when it waits for a job that is not there or reads what does not exist", () => {
+    const copy = mkdtempSync("node_modules/.workflows-")
+    writeFileSync(
+      join(copy, "bad.yml"),
+      good.replace("needs: check", "needs: checks").replace("inputs.stage", "input.stage"),
+    )
+    const said = linted(`${copy}/*.yml`)
+    rmSync(copy, { recursive: true })
+    expect(said).toContain('needs job "checks" which does not exist')
+    expect(said).toContain('undefined variable "input"')
+  })
+})
+
+test("the bill of materials is CycloneDX and names what we ship, at its version", () => {
+  const made = JSON.parse(
+    execFileSync("npm", ["run", "--silent", "sbom"], { encoding: "utf8", maxBuffer: 64 * 1024 * 1024, stdio: "pipe" }),
+  ) as { bomFormat: string; components: { name: string; version: string; purl: string }[] }
+  const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: Record<string, string> }
+  expect(made.bomFormat).toBe("CycloneDX")
+  const known = new Set(made.components.map(({ purl }) => decodeURIComponent(purl)))
+  expect(Object.entries(dependencies).filter(([name, version]) => !known.has(`pkg:npm/${name}@${version}`))).toEqual([])
+})
+
+test("a key of ours that got into the repository would be found", async () => {
+  const regex = new RegExp(/^regex = '''(.*)'''$/m.exec(readFileSync(".gitleaks.toml", "utf8"))![1]!)
+  const table = { get: async () => undefined, transact: async () => [] } as unknown as Table
+  const needs = { table, clock: Date.now, random: seededRandom(1), nonce: () => "1" }
+  for (const scope of ["write", "read", "admin"] as const) {
+    const { key } = await createKey(needs, TenantId.parse("acme-eu"), NewKey.parse({ name: "a key", scope }))
+    expect(`key: "${key}"`).toMatch(regex)
+    expect(`key: "${key.slice(0, -1)}"`).not.toMatch(regex)
+  }
+  expect(operatorToken()).toMatch(regex)
+})
