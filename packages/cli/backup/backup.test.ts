@@ -109,6 +109,10 @@ describe("the rehearsal: the table is lost, and all of it comes back from a back
     expect(await headlines("berlin")).toEqual(berlin)
     for (const id of ["athens", "berlin"])
       expect(await world.ask("reconcile", "--tenant", id)).toMatchObject({ differences: [] })
+    expect((await world.octant(["audit", "verify", "--all"])).code).toBe(0)
+    expect(await world.ask("audit", "list", "--tenant", "athens", "--limit", "1")).toMatchObject({
+      rows: [{ action: "tenant.restore", details: { position: 2, events: 4 } }],
+    })
     expect(await world.ask("tenants", "list")).toMatchObject({
       tenants: [{ id: "athens", timeZone: "Europe/Athens", currency: "EUR" }, { id: "berlin" }],
     })
