@@ -42,6 +42,8 @@ export const GENESIS = "00000000000000000000000000000000000000000000000000000000
 const VERSION = 1
 /** Of so many writers at once each gets its turn: whenever one has to begin again, another has gone on. */
 const ATTEMPTS = 200
+/** A request's token, by which its repetition is told: the same row, the same request. DynamoDB takes 36 characters. */
+const TOKEN_LENGTH = 32
 
 /**
  * Makes a change and writes its row, both or neither. `false` when a condition of the change did not hold: then nothing
@@ -85,7 +87,10 @@ async function attempted(needs: AuditNeeds, tenant: TenantId, deed: Deed, change
       put: { ...keys.auditHead(tenant), seq, hash: row.hash },
       condition: head ? { attribute: "seq", is: "=", value: seq - 1 } : "absent",
     }
-    const failed = await table.transact([...change, next, { put: row, condition: "absent" }], id)
+    const failed = await table.transact(
+      [...change, next, { put: row, condition: "absent" }],
+      row.hash.slice(0, TOKEN_LENGTH),
+    )
     if (failed.length === 0) return true
     // After an unclear answer it may have been our own first attempt that won.
     const there = await table.get(keys.auditRow(tenant, seq))
