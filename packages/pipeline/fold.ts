@@ -168,7 +168,7 @@ function foldEvent(
   remember(memory, customer, position)
   take(customer, fact, ms, dims, give)
 
-  const named = listening.get(fact.name ?? "") ?? everyEvent
+  const named = getOr(listening, fact.name, () => listeningTo(fact.name))
   const targets = targetsOf(memory, dims, place)
   for (const [number, metric] of named.tallies) {
     const amount = metric.value(fact)
@@ -200,17 +200,8 @@ function remember(memory: Memory, customer: Customer, position: number) {
 type SketchRule = (typeof sketches)[keyof typeof sketches]
 type Listening = { tallies: [number, Tally][]; distincts: [string, Distinct][]; sketches: [string, SketchRule][] }
 
-/** Which metrics listen to an event of a name, worked out once. */
-const everyEvent = listeningTo(undefined)
-const listening = new Map(
-  [
-    ...new Set(
-      [...Object.values<Metric>(metrics), ...Object.values(sketches)].flatMap((rule): readonly string[] =>
-        "on" in rule ? rule.on : [],
-      ),
-    ),
-  ].map((name) => [name, listeningTo(name)]),
-)
+/** Which metrics listen to an event of a name: worked out when the first comes. Names are the catalogue's, so they are few. */
+const listening = new Map<string | undefined, Listening>()
 
 function listeningTo(name: string | undefined): Listening {
   const hears = (on: readonly string[]) => on.includes("*") || (name !== undefined && on.includes(name))
@@ -313,9 +304,8 @@ const stamp = ({ detail }: Memory, { day, hour }: Place) =>
 
 /** The keys that an event has in the dimensions that something is kept by, and in the one asked for besides. */
 function keysOf({ detail }: Memory, kept: readonly EventDimension[], fact: Fact, dims: Dims): [Dimension, string][] {
-  const keys = kept.flatMap((dimension): [Dimension, string][] =>
-    dims[dimension] === undefined ? [] : [[dimension, dims[dimension]]],
-  )
+  const keys: [Dimension, string][] = []
+  for (const dimension of kept) if (dims[dimension] !== undefined) keys.push([dimension, dims[dimension]])
   const more = detail.dimension
   if (more === undefined || kept.includes(more as EventDimension)) return keys
   if (isLineDimension(more)) {
