@@ -46,7 +46,7 @@ function metricsPage() {
     "",
     "## Dimensions",
     "",
-    `\`${[...Object.keys(eventDimensions), ...Object.keys(lineDimensions)].join("`, `")}\`. A figure without a value in a dimension stands under \`(none)\`.`,
+    `\`${[...Object.keys(eventDimensions), ...Object.keys(lineDimensions)].join("`, `")}\`. What a sum has without a value in a dimension stands under \`(none)\`; sets of customers and percentiles name only values that are there.`,
     "`product` and `category` are the line's: revenue and units of a line go to its own; an order counts once for each product in it.",
     "",
   ]

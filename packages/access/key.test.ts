@@ -121,18 +121,26 @@ describe("what is no key is refused without a look into the table", () => {
 
 test("an unknown key, an expired one and a revoked one are refused in the same words", async () => {
   const { tenant, needs, clock, create, authenticate } = world()
-  const { key: expired } = await create({ scope: "read", expiresAt: "2026-05-10T12:00:00Z" })
+  const { key: expired } = await create({ scope: "read", expiresAt: "2026-05-10T12:00:01Z" })
   const { key: revoked, id } = await create({ scope: "read" })
   await revokeKey(needs, tenant, id)
   const { key: deleted } = await create({ scope: "read" })
   await table.delete(keys.apiKey(tenant, sha256(deleted)))
-  clock.advance(1)
+  clock.advance(1000)
   const answers = await Promise.all(
     [expired, revoked, deleted, "junk"].map((key) =>
       authenticate(key, "read").catch((error: Fault) => [error.code, error.message]),
     ),
   )
   expect(new Set(answers.map(String))).toEqual(new Set(["unauthorized,a valid API key is needed"]))
+})
+
+test("a key that would be over before it began is not made", async () => {
+  const { create } = world()
+  await expect(create({ scope: "read", expiresAt: "2026-05-10T12:00:00Z" })).rejects.toMatchObject({
+    code: "invalid_request",
+    field: "expiresAt",
+  })
 })
 
 test("a key of one tenant under another's name is no key", async () => {

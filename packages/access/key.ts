@@ -48,13 +48,15 @@ const FORM = new RegExp(
 /** A checksum, so that junk and typing errors are refused before anything is read. It protects nothing. */
 const checksum = (text: string) => crc32(text).toString(36).padStart(7, "0").slice(-CHECK_LENGTH)
 
-/** Makes a key; `key` is shown this once, the table keeps its SHA-256. */
+/** Makes a key; `key` is shown this once, the table keeps its SHA-256. Throws `Fault("invalid_request")` for one that is over. */
 export async function createKey(
   needs: Needs,
   tenant: TenantId,
   wish: z.output<typeof NewKey>,
 ): Promise<ApiKey & { key: string }> {
   const { clock, random } = needs
+  if (wish.expiresAt !== undefined && Date.parse(wish.expiresAt) <= clock())
+    throw new Fault("invalid_request", "expiresAt is over already", { field: "expiresAt" })
   const unchecked = `oct_${wish.scope}_${tenant}_${randomText(random, SECRET_LENGTH)}`
   const key = unchecked + checksum(unchecked)
   const hash = sha256(key)

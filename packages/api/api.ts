@@ -12,9 +12,9 @@ import { zoneOf } from "#core/zone.ts"
 import { catalogue } from "#events/catalogue.ts"
 import type { JsonObject } from "#events/event.ts"
 import { isShapely, limits, parseInstant } from "#events/message.ts"
-import { type Metric, metrics } from "#metrics/catalogue.ts"
-import { dimensionNames, eventDimensionNames } from "#metrics/dimension.ts"
+import { type Metric, type MetricName, metrics } from "#metrics/catalogue.ts"
 import { Query } from "#metrics/query.ts"
+import { dimensionsOf } from "#metrics/run.ts"
 import type { Enqueue } from "#pipeline/accept.ts"
 import { type AnswerCache, cachedAnswer } from "#pipeline/cache.ts"
 import { lastWeek, ledger } from "#pipeline/ledger.ts"
@@ -287,8 +287,6 @@ function parsedWhere(text: string): unknown {
 }
 
 /** A metric as it is listed. */
-function described(name: string, metric: Metric) {
-  const { title, definition, unit, kind } = metric
-  const dimensions = kind === "entity" ? eventDimensionNames : dimensionNames
-  return { name, title, definition, unit, dimensions }
+function described(name: string, { title, definition, unit }: Metric) {
+  return { name, title, definition, unit, dimensions: dimensionsOf(name as MetricName) }
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import { SECOND } from "#core/clock.ts"
+import { foldTenant } from "#pipeline/folding.ts"
 import { type Difference, reconcile } from "#pipeline/reconcile.ts"
 import { journalHead } from "#store/journal.ts"
 import { type Common, onStorage } from "./options.ts"
@@ -13,12 +14,15 @@ const PLACES_SHOWN = 10
 export function addReconcile(program: Command, terminal: Terminal) {
   onStorage(program.command("reconcile"))
     .description(
-      "count the journal again from its first event and compare every value of the views; exit 1 if any differs",
+      "fold what is left, count the journal again from its first event and compare every value of the views; exit 1 if any differs",
     )
     .action(async (options: Common) => {
       const { runtime, tenant } = await openTenant(options, terminal)
       const started = terminal.clock()
       const journal = await journalHead(runtime, tenant)
+      // What is not folded yet could not be compared.
+      const folding = terminal.bar("folding", journal.position)
+      await foldTenant(runtime, tenant, { onProgress: folding.to }).finally(folding.end)
       const bar = terminal.bar("recounting", journal.events)
       const result = await reconcile(runtime, tenant, bar.to).finally(bar.end)
       const seconds = (terminal.clock() - started) / SECOND

@@ -381,6 +381,20 @@ describe("identifiers", () => {
 })
 
 describe("quarantine", () => {
+  test.each([
+    [{ order_id: "1", total: 5, coupon: null, revenue: null, products: null, channel: "" }],
+    [{ order_id: "1", products: [{ product_id: "p", category: "", price: "5", quantity: null }] }],
+  ])("nobody is set aside for saying null, or nothing, of what need not be said: %j", (properties) => {
+    expect(taken({ event: "Order Completed", properties }).quarantine).toBeUndefined()
+    expect(taken({ event: "Order Completed", properties }).properties).toEqual(properties)
+  })
+
+  test("what must be said is not said by null", () => {
+    expect(taken({ event: "Order Completed", properties: { order_id: null, total: 5 } }).quarantine).toMatchObject({
+      field: "properties.order_id",
+    })
+  })
+
   test("an event that breaks its own type's schema is taken with the reason, however its name is spelled", () => {
     for (const event of ["Order Completed", "order_completed", "ORDER-COMPLETED"]) {
       expect(taken({ event, properties: { order_id: "1", revenue: "12,50" } }).quarantine).toEqual({

@@ -133,9 +133,30 @@ export function schemaReason(event: Pick<Event, "type" | "event" | "properties">
   if (event.type !== "track" || event.event === undefined) return undefined
   const known = catalogueName(event.event)
   if (!known) return undefined
-  const parsed = catalogue[known].properties.safeParse(event.properties ?? {})
+  const parsed = catalogue[known].properties.safeParse(saying(event.properties ?? {}))
   return parsed.success ? undefined : firstIssue(parsed.error.issues, "schema", "properties")
 }
+
+const saysNothing = (value: Json | undefined) => value === null || value === ""
+
+/** Without what says nothing: SDKs send `null` and empty text for what they do not know, in lines as well. */
+function saying(properties: JsonObject): JsonObject {
+  const said = without(properties)
+  const { products } = said
+  if (!Array.isArray(products)) return said
+  return { ...said, products: products.map((line) => (isObject(line) ? without(line) : line)) }
+}
+
+function without(object: JsonObject): JsonObject {
+  for (const name in object) {
+    if (saysNothing(object[name]))
+      return Object.fromEntries(Object.entries(object).filter(([, value]) => !saysNothing(value)))
+  }
+  return object
+}
+
+const isObject = (value: Json): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 type Issue = { path: PropertyKey[]; message: string; code?: string }
 

@@ -176,7 +176,8 @@ function work(runtime: Runtime, queues: Queues, isStopping: () => boolean) {
       handler: handlers[name],
       batchSize: queueFacts[name].batchSize,
       windowMs: Math.min(queueFacts[name].windowMs, WINDOW_MS),
-      concurrency: 2,
+      // One appends: whoever waits for an answer before the next call finds its events in that order.
+      concurrency: name === "append" ? 1 : 2,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       onError: (error) => runtime.log("queue.failed", { queue: name, ...failure(error) }),
     }),

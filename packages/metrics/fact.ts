@@ -31,22 +31,25 @@ export function factOf(event: Event, source: string, traits: JsonObject, currenc
   const properties = event.properties ?? NOTHING
   const name = event.type === "track" ? catalogueName(event.event ?? "") : event.type
   const stated = properties.currency
-  const home = typeof stated !== "string" || stated.toUpperCase() === currency
+  const home = typeof stated !== "string" || stated === "" || stated.toUpperCase() === currency
   return { event, name, properties, source, traits, home, lines: linesOf(properties) }
 }
 
 function linesOf(properties: JsonObject): readonly Line[] {
   const products = properties.products
   if (Array.isArray(products)) return products.filter(isObject).map(lineOf)
-  return properties.product_id === undefined ? NO_LINES : [lineOf(properties)]
+  return saysNothing(properties.product_id) ? NO_LINES : [lineOf(properties)]
 }
 
 const lineOf = (line: JsonObject): Line => ({
   product: textOf(line.product_id) ?? textOf(line.sku),
   category: textOf(line.category),
   price: decimal(line.price),
-  quantity: line.quantity === undefined ? ONE : (decimal(line.quantity) ?? 0n),
+  quantity: saysNothing(line.quantity) ? ONE : (decimal(line.quantity) ?? 0n),
 })
+
+/** SDKs send `null` and empty text for what they do not know. */
+const saysNothing = (value: Json | undefined) => value === undefined || value === null || value === ""
 
 /** What a line earned: its price times its quantity; `undefined` without a price. */
 export const lineRevenue = ({ price, quantity }: Line) => (price === undefined ? undefined : times(price, quantity))

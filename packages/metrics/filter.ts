@@ -3,7 +3,16 @@ import * as z from "zod/mini"
 import { decimal } from "#core/decimal.ts"
 import type { Json } from "#events/event.ts"
 import { parseInstant } from "#events/message.ts"
-import { type Dimension, dimensionNames, eventDimensions, isLineDimension, lineDimensions } from "./dimension.ts"
+import {
+  type Dimension,
+  type Dims,
+  dimensionNames,
+  type EventDimension,
+  eventDimensionNames,
+  eventDimensions,
+  isLineDimension,
+  lineDimensions,
+} from "./dimension.ts"
 import { at, type Fact } from "./fact.ts"
 
 /** Comparisons of one field with a value. */
@@ -75,12 +84,25 @@ export function fieldsOf(filter: Filter): string[] {
 }
 
 /** Whether an event passes. A comparison with a field that is not there fails, but for `ne` and `exists: false`. */
-export function matches(filter: Filter, fact: Fact): boolean {
-  if ("and" in filter) return filter.and.every((part) => matches(part, fact))
-  if ("or" in filter) return filter.or.some((part) => matches(part, fact))
-  if ("not" in filter) return !matches(filter.not, fact)
+export const matches = (filter: Filter, fact: Fact): boolean => passes(filter, (field) => valuesOf(field, fact))
+
+/** Whether what stands in these dimensions passes: a session, a first visit, a subscription. */
+export const matchesDims = (filter: Filter, dims: Dims): boolean =>
+  passes(filter, (field) => {
+    const value = dims[field as EventDimension]
+    return value === undefined ? [] : [value]
+  })
+
+/** Whether a filter asks for nothing but dimensions that an event has one value of. */
+export const asksDims = (filter: Filter): boolean =>
+  fieldsOf(filter).every((field) => (eventDimensionNames as readonly string[]).includes(field))
+
+function passes(filter: Filter, read: (field: string) => Json[]): boolean {
+  if ("and" in filter) return filter.and.every((part) => passes(part, read))
+  if ("or" in filter) return filter.or.some((part) => passes(part, read))
+  if ("not" in filter) return !passes(filter.not, read)
   const { field, op, value } = filter
-  const values = valuesOf(field, fact)
+  const values = read(field)
   if (op === "exists") return values.length > 0 === (value ?? true)
   if (op === "ne") return !values.some((found) => same(found, value as Json))
   if (op === "in") return values.some((found) => (value as Json[]).some((one) => same(found, one)))

@@ -58,7 +58,12 @@ describe("a question is refused, with the field that is wrong", () => {
     ["a day that does not exist", { to: "2026-02-30" }, "to", "must be a date such as 2026-01-31"],
     ["an instant for a date", { from: "2026-01-31T00:00:00Z" }, "from", "must be a date such as 2026-01-31"],
     ["an end before the beginning", { from: "2026-02-01", to: "2026-01-31" }, "to", "must not be before from"],
-    ["more than ten years", { from: "2010-01-01", to: "2026-01-01" }, "to", "may be 3700 days after from"],
+    [
+      "more than ten years",
+      { from: "2010-01-01", to: "2026-01-01" },
+      "to",
+      "may be 3700 days after from by the hour or day, else 36600",
+    ],
     ["a grain that does not exist", { grain: "minute" }, "grain", ""],
     ["a dimension that does not exist", { by: "colour" }, "by", ""],
     ["a comparison that does not exist", { compare: "decade" }, "compare", ""],
@@ -86,10 +91,13 @@ describe("a question is refused, with the field that is wrong", () => {
   })
 })
 
-test("3700 days can be asked and 3701 cannot", () => {
-  const from = addDays(TODAY, -3699)
-  expect(refused({ from, to: TODAY })).toBeUndefined()
-  expect(refused({ from: addDays(from, -1), to: TODAY })).toMatchObject({ field: "to" })
+test.each([
+  ["day", 3700],
+  ["total", 36_600],
+] as const)("by the %s %i days can be asked, and not one more", (grain, days) => {
+  const from = addDays(TODAY, 1 - days)
+  expect(refused({ from, to: TODAY, grain })).toBeUndefined()
+  expect(refused({ from: addDays(from, -1), to: TODAY, grain })).toMatchObject({ field: "to" })
 })
 
 test("a beginning after today is about today", () => {

@@ -8,7 +8,9 @@ import { dimensionNames } from "./dimension.ts"
 import { Filter, isShallow } from "./filter.ts"
 
 const DEFAULT_DAYS = 30
+/** Ten years by the hour or day, a hundred in larger steps. */
 const MOST_DAYS = 3700
+const MOST_DAYS_IN_LARGE_STEPS = 36_600
 const MOST_HOURLY_DAYS = 92
 const MOST_KEYS = 10_000
 
@@ -62,10 +64,13 @@ export const Query = z
       path: ["to"],
       error: "must not be before from",
     }),
-    z.refine(({ from, to }) => from === undefined || to === undefined || daysBetween(from, to) < MOST_DAYS, {
-      path: ["to"],
-      error: `may be ${MOST_DAYS} days after from`,
-    }),
+    z.refine(
+      ({ from, to, grain }) => from === undefined || to === undefined || daysBetween(from, to) < mostDays(grain),
+      {
+        path: ["to"],
+        error: `may be ${MOST_DAYS} days after from by the hour or day, else ${MOST_DAYS_IN_LARGE_STEPS}`,
+      },
+    ),
   )
 export type QueryInput = z.input<typeof Query>
 
@@ -83,6 +88,6 @@ export function questionOf(query: z.output<typeof Query>, today: string): Questi
 export const tooManyHours = ({ grain, from, to }: Question) =>
   grain === "hour" && daysBetween(from, to) >= MOST_HOURLY_DAYS
 /** Whether the range is longer than one question may ask, now that its ends are known. */
-export const tooManyDays = ({ from, to }: Question) => daysBetween(from, to) >= MOST_DAYS
-export const mostDays = MOST_DAYS
+export const tooManyDays = ({ from, to, grain }: Question) => daysBetween(from, to) >= mostDays(grain)
+export const mostDays = (grain: string) => (grain === "hour" || grain === "day" ? MOST_DAYS : MOST_DAYS_IN_LARGE_STEPS)
 export const mostHourlyDays = MOST_HOURLY_DAYS

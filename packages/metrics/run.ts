@@ -14,6 +14,7 @@ import {
 } from "./catalogue.ts"
 import {
   type Dimension,
+  dimensionNames,
   type EventDimension,
   eventDimensionNames,
   isLineDimension,
@@ -425,6 +426,10 @@ export function answeredByViews(question: Question): boolean {
     return true
   })
 }
+
+/** What a metric can be split by: sessions and the like have no lines. */
+export const dimensionsOf = (name: MetricName): readonly Dimension[] =>
+  parts(name).some(({ kind }) => kind === "entity") ? eventDimensionNames : dimensionNames
 
 /** The metrics that a metric is made of. */
 export function parts(name: MetricName): Metric[] {

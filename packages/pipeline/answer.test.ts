@@ -230,10 +230,35 @@ describe("filtered", () => {
     ]).toEqual([revenue, events])
   })
 
-  test("new customers are those whose first matching event lies in the period", async () => {
+  test("new customers are those whose first event lies in the period and matches", async () => {
     const where = { field: "country", op: "in", value: ["GR"] } as const
     const { series } = await world.ask({ metric: "new_customers", from: "2026-05-01", to: "2026-05-04", where })
-    expect(series.map(({ value }) => value)).toEqual([1, 0, 2, 1])
+    expect(series.map(({ value }) => value)).toEqual([1, 0, 1, 1])
+  })
+
+  test("a subscription passes by where it stands, whichever of its events say so", async () => {
+    const world = await settle(table)
+    const on = (day: number) => ({ timestamp: `2026-05-0${day}T12:00:00Z` })
+    const s1 = { subscription_id: "s1" }
+    await world.send([
+      call("Subscription Started", "u", { ...s1, plan: "pro", mrr: 30 }, on(1)),
+      call("Subscription Changed", "u", { ...s1, mrr: 45.5 }, on(3)),
+      call("Subscription Cancelled", "u", s1, on(5)),
+    ])
+    const where = { field: "plan", op: "eq", value: "pro" } as const
+    const may = { from: "2026-05-01", to: "2026-05-06", where }
+    const values = async (metric: "active_subscriptions" | "mrr") =>
+      (await world.ask({ metric, ...may })).series.map(({ value }) => value)
+    expect(await values("active_subscriptions")).toEqual([1, 1, 1, 1, 0, 0])
+    expect(await values("mrr")).toEqual(["30.00", "30.00", "45.50", "45.50", "0.00", "0.00"])
+  })
+
+  test("what a metric cannot be split by is refused", async () => {
+    const world = await settle(table)
+    expect(await faultOf(world.ask({ metric: "sessions", by: "product" }))).toEqual({
+      code: "invalid_request",
+      field: "by",
+    })
   })
 
   test("it may be split by another dimension, and by the hour", async () => {

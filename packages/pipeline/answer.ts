@@ -3,7 +3,7 @@ import { Fault } from "#core/fault.ts"
 import { addDays, zoneOf } from "#core/zone.ts"
 import { parseInstant } from "#events/message.ts"
 import type { Dimension } from "#metrics/dimension.ts"
-import { fieldsOf, matches } from "#metrics/filter.ts"
+import { asksDims, type Filter, fieldsOf, matches, matchesDims } from "#metrics/filter.ts"
 import {
   mostDays,
   mostHourlyDays,
@@ -13,8 +13,9 @@ import {
   tooManyDays,
   tooManyHours,
 } from "#metrics/query.ts"
-import { answeredByViews, type Compared, parts, type Result, run } from "#metrics/run.ts"
+import { answeredByViews, type Compared, dimensionsOf, parts, type Result, run } from "#metrics/run.ts"
 import { keys, type TenantId } from "#store/keys.ts"
+import type { Wanted } from "./fold.ts"
 import { ask, type Reading, type ReadNeeds, readMemory, recount } from "./reading.ts"
 
 /** A result with what was asked, and the position of the journal at which it is exact. */
@@ -34,8 +35,15 @@ export function answer(needs: ReadNeeds, tenant: TenantId, query: z.output<typeo
   return ask(needs, tenant, async (now) => {
     const today = zoneOf(now.zone).place(needs.clock()).day
     const question = questionOf(query, today)
+    const offered = dimensionsOf(question.metric)
+    if (question.by !== undefined && !offered.includes(question.by as Dimension)) {
+      const message = `${question.metric} can be split by ${offered.join(", ")}`
+      throw new Fault("invalid_request", message, { field: "by" })
+    }
     if (tooManyDays(question)) {
-      throw new Fault("invalid_request", `up to ${mostDays} days can be asked at once`, { field: "from" })
+      throw new Fault("invalid_request", `up to ${mostDays(question.grain)} days can be asked at once`, {
+        field: "from",
+      })
     }
     if (tooManyHours(question)) {
       throw new Fault("invalid_request", `by the hour, up to ${mostHourlyDays} days can be asked at once`, {
@@ -59,7 +67,7 @@ async function readingFor(needs: ReadNeeds, tenant: TenantId, now: Reading, ques
     zone: now.zone,
     currency: now.currency,
     to,
-    ...(where && !byViews ? { filter: (fact) => matches(where, fact) } : {}),
+    ...(where && !byViews ? { filter: wantedBy(where) } : {}),
     ...(byViews
       ? {}
       : {
@@ -81,6 +89,12 @@ async function readingFor(needs: ReadNeeds, tenant: TenantId, now: Reading, ques
   })
   return { ...readMemory(memory), position: to }
 }
+
+/** A subscription is what all of its events make of it, whichever of them say its plan: it passes by where it stands. */
+const wantedBy = (where: Filter): Wanted => ({
+  event: (fact) => matches(where, fact),
+  ...(asksDims(where) ? { dims: (dims) => matchesDims(where, dims) } : {}),
+})
 
 /** Fields that an event answers for itself; the others may be the customer's, known from earlier events. */
 const ownFields =

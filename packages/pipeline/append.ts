@@ -53,7 +53,8 @@ export async function appendMessages(
     }
   }
   const appendTenant = async ([tenant, carried]: [TenantId, Carried[]]) => {
-    for (const group of groupsOf(carried)) {
+    // A queue keeps no order; a customer's traits count for what comes after them.
+    for (const group of groupsOf(carried.toSorted(byReceipt))) {
       const ended = (error?: unknown) => {
         for (const { index } of group) {
           if (error === undefined) outcomes[index] = "done"
@@ -109,6 +110,11 @@ function appendGroup(needs: Needs, tenant: TenantId, group: readonly Carried[], 
 const originsOf = (group: readonly Carried[]): Origin[] => [
   ...new Map(group.map(({ origin }) => [origin.correlationId, origin])).values(),
 ]
+
+const byReceipt = (a: Carried, b: Carried) => {
+  const [first, second] = [a.batches[0]?.receivedAt ?? "", b.batches[0]?.receivedAt ?? ""]
+  return first < second ? -1 : first > second ? 1 : 0
+}
 
 type Carried = BatchText & { index: number; events: number; origin: Origin }
 const eventsIn = (batches: readonly Batch[]) => batches.reduce((sum, batch) => sum + batch.events.length, 0)

@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest"
 import { addDays, zoneOf } from "#core/zone.ts"
 import { bucketsOf, type Grain, grains } from "#metrics/calendar.ts"
 import type { MetricName } from "#metrics/catalogue.ts"
-import type { Dimension } from "#metrics/dimension.ts"
+import type { Dimension, Dims } from "#metrics/dimension.ts"
 import type { Filter } from "#metrics/filter.ts"
-import { matches } from "#metrics/filter.ts"
+import { matches, matchesDims } from "#metrics/filter.ts"
 import { Query, questionOf } from "#metrics/query.ts"
 import { type Result, run, type Source } from "#metrics/run.ts"
 import type { Entry } from "#store/journal.ts"
@@ -298,12 +298,40 @@ describe("only what a filter lets through exists", () => {
     [{ field: "event", op: "contains", value: "subscription" }, ({ what }) => what.kind === "subscription"],
   ]
 
+  const histories = ["sessions", "bounced_sessions", "new_customers", "active_subscriptions", "mrr", "resolution_hours"]
+  test.each(histories)("%s of a country are what stands under it, split by countries", async (metric) => {
+    await fc.assert(
+      fc.asyncProperty(withRetries, cuts, fc.constantFrom("GR", "DE"), async (arrived, entries, country) => {
+        const { from, to } = rangeOf(arrived, [-1, 6])
+        const where: Filter = { field: "country", op: "eq", value: country }
+        const some = emptyMemory(START)
+        const wanted = {
+          event: (fact: Parameters<typeof matches>[1]) => matches(where, fact),
+          dims: (dims: Dims) => matchesDims(where, dims),
+        }
+        for (const entry of entriesOf(arrived, entries)) fold(some, entry, wanted)
+        const all = foldedAtOnce(entriesOf(arrived, entries))
+        const ask = async (source: Source, more: object) =>
+          run(source, questionOf(Query.parse({ metric, from, to, grain: "day", ...more }), to))
+        const split = await ask(all, { by: "country" })
+        const under = split.keys?.find(({ key }) => key === country)
+        // Steps of a key without a figure are left out.
+        const said = (steps: Result["series"]) => steps.filter(({ value }) => Number(value ?? 0) !== 0)
+        const own = split.series.filter(({ key }) => key === country).map(({ at, value }) => ({ at, value }))
+        const { total, series } = await ask(readMemory(some), {})
+        if (under) expect([total, said(series)]).toEqual([under.total, said(own)])
+        else expect(Number(total ?? 0)).toBe(0)
+      }),
+      { numRuns: 25 },
+    )
+  })
+
   test.each(filters)("%j: every figure is what one counts by hand over the matching events", async (filter, exists) => {
     await fc.assert(
       fc.asyncProperty(withRetries, cuts, async (arrived, entries) => {
         const { from, to } = rangeOf(arrived, [-1, 6])
         const memory = emptyMemory(START)
-        for (const entry of entriesOf(arrived, entries)) fold(memory, entry, (fact) => matches(filter, fact))
+        for (const entry of entriesOf(arrived, entries)) fold(memory, entry, { event: (fact) => matches(filter, fact) })
         expect(await compared(readMemory(memory), twinOf(arrived, "UTC", exists), from, to)).toEqual([])
       }),
       { numRuns: 12 },

@@ -39,11 +39,17 @@ import {
 } from "./memory.ts"
 
 /**
+ * What a question wants of the journal: events that pass, and what stands in dimensions that pass (sessions, first
+ * visits, subscriptions, resolutions). Without `dims` the events that do not pass never were.
+ */
+export type Wanted = { event: (fact: Fact) => boolean; dims?: (dims: Dims) => boolean }
+
+/**
  * The fold: every number is what this makes of the journal. The same function folds live, shows the tail of a read,
  * replays and recounts. It reads no clock, draws no number and waits for nothing: what it needs of the views has been
  * put into `memory` before (see `needsOf`).
  */
-export function fold(memory: Memory, entry: Entry, filter?: (fact: Fact) => boolean) {
+export function fold(memory: Memory, entry: Entry, filter?: Wanted) {
   memory.today = memory.zone.place(Date.parse(entry.at)).day
   memory.targets = undefined
   let [index, counted] = [0, 0]
@@ -81,13 +87,7 @@ export const seenDays = (event: Event) => {
 }
 
 /** How many of its events counted; `first` is the index of the first in its entry. */
-function foldBatch(
-  memory: Memory,
-  batch: Batch,
-  position: number,
-  first: number,
-  filter: ((fact: Fact) => boolean) | undefined,
-) {
+function foldBatch(memory: Memory, batch: Batch, position: number, first: number, filter: Wanted | undefined) {
   const ledger = ledgerOf(memory, batch.receivedAt, batch.source)
   const receivedDay = batch.receivedAt.slice(0, 10)
   for (const { index } of batch.rejected ?? []) {
@@ -150,23 +150,21 @@ export function isTaken(memory: Memory, event: Event): boolean {
   return seenDays(event).some((day) => memory.seen.get(day)?.has(hash) || memory.fresh.get(day)?.has(hash))
 }
 
-function foldEvent(
-  memory: Memory,
-  event: Event,
-  source: string,
-  position: number,
-  filter: ((fact: Fact) => boolean) | undefined,
-) {
-  const give: Give = (entity, before, after, ms, dims) => giveEntity(memory, entity, before, after, ms, dims)
+function foldEvent(memory: Memory, event: Event, source: string, position: number, filter: Wanted | undefined) {
+  const give: Give = (entity, before, after, ms, dims) => {
+    if (filter?.dims?.(dims) !== false) giveEntity(memory, entity, before, after, ms, dims)
+  }
   const customer = identify(memory, event, give)
   const ms = Date.parse(event.at)
   learn(customer, event, ms)
   const fact = factOf(event, source, customer.traits, memory.currency)
-  if (filter && !filter(fact)) return
+  const isWanted = filter === undefined || filter.event(fact)
+  if (!isWanted && !filter.dims) return
   const dims = dimsOf(fact)
   const place = memory.zone.place(ms)
   remember(memory, customer, position)
   take(customer, fact, ms, dims, give)
+  if (!isWanted) return
 
   const named = getOr(listening, fact.name, () => listeningTo(fact.name))
   const targets = targetsOf(memory, dims, place)

@@ -3,13 +3,12 @@ import type { Clock } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
-import type { Fact } from "#metrics/fact.ts"
 import { entriesAfter } from "#store/journal.ts"
 import { keys, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 import { type Head, readHead } from "#store/views.ts"
 import type { Customer } from "./customer.ts"
-import { fold, isTaken, seenDays } from "./fold.ts"
+import { fold, isTaken, seenDays, type Wanted } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
 import { allRows, type CustomerRow, rowsOf } from "./pages.ts"
@@ -202,7 +201,7 @@ export type Recount = {
   to?: number
   /** Entries none of whose events happened in here are passed over (dates in UTC, inclusive). */
   between?: { from: string; to: string }
-  filter?: (fact: Fact) => boolean
+  filter?: Wanted
   /** Breakdowns, sets and sketches by the hour instead of by the day, and by one more dimension than views keep. */
   detail?: Memory["detail"]
   /** Asked after each page; may throw to end it. */
