@@ -937,8 +937,8 @@ describe("66 to 70: a request", () => {
     expect(saying(reply)).toEqual({ status, code, field: undefined })
     expect(grown(before, await world.counts())).toEqual(nothing)
   }
-  const made = async (more: { expiresAt?: string } = {}) =>
-    createKey(world.stack.runtime, "acme" as TenantId, { name: "of a test", scope: "write", ...more })
+  const made = async (more: { expiresAt?: string } = {}, clock = world.stack.runtime.clock) =>
+    createKey({ ...world.stack.runtime, clock }, "acme" as TenantId, { name: "of a test", scope: "write", ...more })
 
   test("66: without a key is refused", () => unheard({}))
   test("67: with a key under another scheme is refused", async () => {
@@ -966,7 +966,7 @@ describe("66 to 70: a request", () => {
   test("70: with a key that expires at a minute, written without seconds, is refused from that minute on", async () => {
     const clock = fakeClock("2026-01-31T12:00:30.000Z")
     const runtime = over(world.stack.runtime, world.stack.runtime.table, clock)
-    const { key } = await made({ expiresAt: "2026-01-31T12:00Z" })
+    const { key } = await made({ expiresAt: "2026-01-31T12:00Z" }, fakeClock("2026-01-31T11:00:00.000Z"))
     await expect(runtime.authenticate(key, "write")).rejects.toMatchObject({ code: "unauthorized" })
   })
   test("70: with a key of another environment is refused", async () => {

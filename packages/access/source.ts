@@ -4,20 +4,21 @@ import { DAY, instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { type Random, randomText } from "#core/random.ts"
 import { ofAccount } from "#sources/account.ts"
-import { isDescribed, VendorConfig, VendorId, vendorOf } from "#sources/registry.ts"
+import { isDescribed, usualConfig, VendorConfig, VendorId, VendorName, vendorOf } from "#sources/registry.ts"
 import type { Vendor } from "#sources/source.ts"
 import { type AuditNeeds, audited } from "#store/audit.ts"
 import { keys, ownerOf, SOURCE_TAIL, type TenantId } from "#store/keys.ts"
 import type { Item, Table, Write } from "#store/table.ts"
 import { type Sealing, sealText, type Vault } from "#store/vault.ts"
+import { noteChange } from "./changes.ts"
 
 const name = z.string().check(z.minLength(1), z.maxLength(200))
 const secretText = z.string().check(z.minLength(1), z.maxLength(4096))
 
 export const NewSource = z.strictObject({
-  vendor: VendorId,
+  vendor: VendorName,
   name,
-  /** What the vendor signs with. Where the vendor makes it, it can be given later, by a rotation. */
+  /** What the vendor signs with. Without it one is made; the vendor's own can be given later, by a rotation. */
   secret: z.optional(secretText),
   /** For the vendor's own API, so that what no webhook brought is found there. */
   credential: z.optional(secretText),
@@ -79,22 +80,24 @@ export const secretOf = (tenant: TenantId, id: string): Sealing => ({ tenant, pu
 export const credentialOf = (tenant: TenantId, id: string): Sealing => ({ tenant, purpose: `credential:${id}` })
 export const missing = () => new Fault("not_found", "there is no such source")
 
-/** A secret of ours is shown this once; one of the vendor's is not told again. */
+/** A rotated source: a secret of ours is shown this once; one of the vendor's is not told again. */
 export type Shown = Source & { secret?: string }
+/** A new source: its secret, made or given, is shown this once. `next` says what is still to be pasted. */
+export type MadeSource = Source & { secret: string | null; next?: string }
 
 /** Makes a source. */
 export async function createSource(
   needs: SourceNeeds,
   tenant: TenantId,
   wish: z.output<typeof NewSource>,
-): Promise<Shown> {
+): Promise<MadeSource> {
   const { vault, random, clock } = needs
   const id = `src_${tenant}_${randomText(random, SOURCE_TAIL)}`
   const config = configOf(id, wish)
   const vendor = vendorOf(wish.vendor, config)
   const account = accountOf(id, vendor, wish)
-  const ours = vendor.secretFrom === "us" && wish.secret === undefined ? randomText(random, SECRET_LENGTH) : undefined
-  const secret = wish.secret ?? ours
+  const secret = wish.secret ?? (vendor.pasted === undefined ? newSecret(vendor, random) : undefined)
+  const next = wish.secret === undefined ? nextFor(vendor, id) : undefined
   const poll = wish.credential === undefined ? undefined : pollable(needs, vendor, wish.baseUrl)
   const item: Item = {
     ...keys.source(tenant, id),
@@ -120,19 +123,30 @@ export async function createSource(
     { put: item, condition: "absent" },
     ...(poll ? [{ put: { ...keys.polled(id), tenant } }] : []),
   ])
-  return { ...toSource(needs, item), ...(ours === undefined ? {} : { secret: ours }) }
+  return { ...toSource(needs, item), secret: secret ?? null, ...(next === undefined ? {} : { next }) }
+}
+
+const newSecret = ({ makeSecret }: Vendor, random: Random) => makeSecret?.(random) ?? randomText(random, SECRET_LENGTH)
+
+/** What the tenant has to do before the vendor can send, where the vendor signs with something of its own. */
+function nextFor({ name, secretFrom, pasted }: Vendor, id: string): string | undefined {
+  if (secretFrom === "us") return undefined
+  const rotate = `POST /v1/sources/${id}/rotate { "secret" }`
+  return pasted === undefined
+    ? `${name} makes its own secret: paste it with ${rotate}; until then only what is signed with this one is taken`
+    : `paste ${pasted}, with ${rotate}; until then nothing is taken`
 }
 
 /** Senders that we know nothing of would give the same ids to different facts: each source's facts get names of their own. */
-function configOf(id: string, { vendor, config }: z.output<typeof NewSource>): VendorConfig | undefined {
+function configOf(id: string, { vendor, config: given }: z.output<typeof NewSource>): VendorConfig | undefined {
   if (!isDescribed(vendor)) {
-    if (config !== undefined) throw new Fault("invalid_request", "this vendor needs no config", { field: "config" })
+    if (given !== undefined) throw new Fault("invalid_request", "this vendor needs no config", { field: "config" })
     return undefined
   }
-  if (config === undefined) {
-    throw new Fault("invalid_request", "describe how to read it: see GET /v1/vendors", { field: "config" })
-  }
-  return config.id === vendor ? { ...config, id: `${vendor}-${id.slice(-SOURCE_TAIL).toLowerCase()}` } : config
+  const config = given ?? usualConfig(vendor)
+  return (config.id ?? vendor) === vendor
+    ? { ...config, id: `${vendor}-${id.slice(-SOURCE_TAIL).toLowerCase()}` }
+    : config
 }
 
 /** As given, else as the vendor's URL of the account says, else the source's own: never that of another. */
@@ -224,6 +238,7 @@ export async function changeSource(
   const changed = { set: keys.source(tenant, id), values, condition: isStill(item) }
   const deed = { action: deedOf(change), subject: id, details: { changed: Object.keys(change) } }
   if (!(await audited(needs, tenant, deed, [changed, ...register]))) throw missing()
+  noteChange(id)
   return getSource(needs, tenant, id)
 }
 
@@ -243,7 +258,7 @@ export async function rotateSecret(
   if (given === undefined && vendor.secretFrom === "vendor") {
     throw new Fault("invalid_request", `${vendor.name} makes the secret: paste its new one`, { field: "secret" })
   }
-  const secret = given ?? randomText(random, SECRET_LENGTH)
+  const secret = given ?? newSecret(vendor, random)
   const kept = keepOld && item.secret !== undefined
   const values = {
     secret: await sealText(vault, secretOf(tenant, id), secret),
@@ -257,6 +272,7 @@ export async function rotateSecret(
     await itemOf(needs, tenant, id)
     throw new Fault("conflict", "another rotation was faster: look at the source, and rotate again if need be")
   }
+  noteChange(id)
   const source = await getSource(needs, tenant, id)
   return given === undefined ? { ...source, secret } : source
 }
@@ -271,6 +287,7 @@ export async function deleteSource(needs: SourceNeeds, tenant: TenantId, id: str
   }
   const gone = [{ delete: keys.source(tenant, id), condition: isStill(item) }, { delete: keys.polled(id) }]
   if (!(await audited(needs, tenant, deed, gone))) throw missing()
+  noteChange(id)
   return toSource(needs, item)
 }
 

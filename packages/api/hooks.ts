@@ -1,12 +1,12 @@
 import { Hono } from "hono"
-import { hookFinder } from "#access/hook.ts"
+import { hookFinder, type Open } from "#access/hook.ts"
 import { hookUrl } from "#access/source.ts"
 import { MINUTE, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
 import { failure, type Log } from "#core/log.ts"
 import type { Tracing } from "#core/unit.ts"
-import { type ReceiveNeeds, receive } from "#pipeline/receive.ts"
+import { type Received, type ReceiveNeeds, receive } from "#pipeline/receive.ts"
 import { refusalTrace } from "#pipeline/refusals.ts"
 import type { Delivery } from "#sources/source.ts"
 import { readBytes } from "./body.ts"
@@ -23,7 +23,7 @@ const PAUSED_RETRY_SECONDS = MINUTE / SECOND
 /** The door for vendors' webhooks. It answers 2xx only when what came is durable. */
 export function hooksApp(needs: HooksNeeds) {
   const app = new Hono<Correlated>()
-  const find = hookFinder(needs)
+  const { find, again } = hookFinder(needs)
   const trace = refusalTrace(needs)
   const { log, clock, nonce, figures, tracing } = needs
   // A stranger who knocks with bad signatures must not use up what the tenant may ask: what it erred is not noted.
@@ -32,13 +32,13 @@ export function hooksApp(needs: HooksNeeds) {
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
   app.post("/hooks/:source", async (c) => {
+    const since = clock()
     const hook = await find(c.req.param("source"))
     c.set("tenant", hook.tenant)
     c.set("key", hook.source)
     await knockAt(c, needs, hook.tenant, hook.source)
-    if (hook.paused) throw wait("this source is paused")
-    if (hook.secrets.length === 0) throw wait("this source has no secret yet")
-    const received = await receive(needs, hook, await deliveryOf(c.req.raw, hook.source))
+    mustBeOpen(hook)
+    const received = await taken(hook, await deliveryOf(c.req.raw, hook.source), since)
     c.set("outcome", received.outcome)
     if (received.outcome === "answered") {
       const { status, headers, body } = received.answer
@@ -60,6 +60,15 @@ export function hooksApp(needs: HooksNeeds) {
   otherMethods(app)
   return app
 
+  /** What the secrets of a moment ago do not prove, those of now may: somebody rotates while the vendor sends. */
+  async function taken(hook: Open, delivery: Delivery, since: number): Promise<Received> {
+    const received = await receive(needs, hook, delivery)
+    if (received.outcome !== "refused" || received.refusal.code !== "bad_signature") return received
+    const now = await again(hook.source, since)
+    mustBeOpen(now)
+    return now.secrets.join("\n") === hook.secrets.join("\n") ? received : receive(needs, now, delivery)
+  }
+
   async function deliveryOf(request: Request, source: string): Promise<Delivery> {
     const query = request.url.indexOf("?")
     return {
@@ -71,6 +80,12 @@ export function hooksApp(needs: HooksNeeds) {
       receivedAt: needs.clock(),
     }
   }
+}
+
+/** Throws if nothing is taken there for now. */
+function mustBeOpen({ paused, secrets }: Open) {
+  if (paused) throw wait("this source is paused")
+  if (secrets.length === 0) throw wait("this source has no secret yet")
 }
 
 const wait = (why: string) => new Fault("unavailable", `${why}: try again later`, { retryAfter: PAUSED_RETRY_SECONDS })

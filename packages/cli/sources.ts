@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs"
-import { type Command, Option } from "commander"
-import type { Shown, Source } from "#access/source.ts"
+import { type Command, InvalidArgumentError } from "commander"
+import type { MadeSource, Shown, Source } from "#access/source.ts"
 import type { Tried } from "#access/trial.ts"
 import type { Kept } from "#pipeline/deliveries.ts"
 import type { healthOf } from "#pipeline/health.ts"
-import { type listVendors, VendorId } from "#sources/registry.ts"
+import { type listVendors, VendorId, VendorName } from "#sources/registry.ts"
 import { ask, type Request, type Target, targetOf } from "./api.ts"
 import { jsonOption, onApi, type Remote, whole } from "./options.ts"
 import { countOf, grouped, plain, show, table } from "./print.ts"
@@ -65,7 +65,7 @@ function addLists({ group, terminal }: About) {
 function addMaking({ group, terminal }: About) {
   onApi(group.command("create"))
     .description("make a source; the answer is where the vendor has to send to")
-    .addOption(new Option("--vendor <vendor>", "whose webhooks").choices(VendorId.options).makeOptionMandatory())
+    .requiredOption("--vendor <vendor>", `whose webhooks: ${VendorId.options.join(", ")}`, vendorNamed)
     .requiredOption("--name <name>", "as people call it")
     .option("--secret <secret>", `what the vendor signs with ${BETTER_SECRET}`)
     .option("--credential <credential>", `for the vendor's own API, to find what never came ${BETTER_CREDENTIAL}`)
@@ -80,11 +80,11 @@ function addMaking({ group, terminal }: About) {
         ...{ vendor, name, secret, credential, baseUrl, account },
         ...(config === undefined ? {} : { config: configIn(config) }),
       }
-      const made = await ask<Shown>(admin(options, terminal), "/v1/sources", { method: "POST", body })
+      const made = await ask<MadeSource>(admin(options, terminal), "/v1/sources", { method: "POST", body })
       show(terminal, options.json, made, () => `${made.id}\n${made.url}\n${made.secret ?? ""}`.trimEnd().concat("\n"))
-      const has = made.hasSecret ? "" : "; nothing is taken until it has a secret (octant sources rotate)"
-      const keep = made.secret === undefined ? "" : "; keep the secret now, it is not shown again"
-      terminal.err(`source ${made.id}: have ${made.vendor} send to its URL${keep}${has}\n`)
+      const keep = made.secret === null ? "" : "; keep the secret now, it is not shown again"
+      const next = made.next === undefined ? "" : `${made.next} (octant sources rotate)\n`
+      terminal.err(`source ${made.id}: have ${made.vendor} send to its URL${keep}\n${next}`)
     })
   onApi(group.command("change <id>"))
     .description("another name, or another credential for the vendor's API")
@@ -207,6 +207,12 @@ function withSecrets({ secret, credential }: Credentials, { env }: Terminal): Cr
   return { ...(known === undefined ? {} : { secret: known }), ...(token === undefined ? {} : { credential: token }) }
 }
 
+function vendorNamed(name: string): VendorId {
+  const { success, data } = VendorName.safeParse(name)
+  if (!success) throw new InvalidArgumentError(`It is one of ${VendorId.options.join(", ")}.`)
+  return data
+}
+
 const configIn = (text: string) =>
   jsonOption("--config", text.startsWith("@") ? readFileSync(text.slice(1), "utf8") : text, '{"event":"/type", …}')
 
@@ -243,7 +249,7 @@ function textOfDelivery({ method, url, headers, body, bodyBase64 }: Opened) {
 const BETTER_SECRET = "(better in OCTANT_SOURCE_SECRET: others on this machine see arguments)"
 const BETTER_CREDENTIAL = "(better in OCTANT_SOURCE_CREDENTIAL)"
 const CREATE_HELP = `
-Three lines come out: the id, the URL that the vendor has to send to, and the secret where Octant makes it.
+Three lines come out: the id, the URL that the vendor has to send to, and the secret (none where it has to be pasted).
 
   octant sources create --vendor stripe --name Payments          then paste its whsec_… with octant sources rotate
   octant sources create --vendor shopify --name Shop --base-url https://acme.myshopify.com

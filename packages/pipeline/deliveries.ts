@@ -21,6 +21,8 @@ export type Kept = {
   /** "read": its messages were handed on; "nothing": it says nothing; "unreadable": its genuine body makes no sense to us. */
   outcome: "read" | "nothing" | "unreadable"
   messages: number
+  /** How many of its records were refused one by one, if any. */
+  rejected?: number
   /** The newest time that it tells of. */
   happenedAt?: string
 }
@@ -68,6 +70,18 @@ export async function keepDelivery(
     ...(parts === 0 ? { body: sealed } : { parts }),
     ttl,
   })
+}
+
+/** Notes what became of its records, where some were refused. */
+export async function noteRejected(
+  { table }: Pick<Needs, "table">,
+  { tenant, source }: Whose,
+  receivedAt: number,
+  deliveryId: string,
+  rejected: number,
+): Promise<void> {
+  const key = keys.delivery(tenant, source, instant(receivedAt), shortHash(deliveryId))
+  await table.set(key, { rejected }, { attribute: "deliveryId", is: "=", value: deliveryId })
 }
 
 /** A page of deliveries, the newest first; `since` when there can be any, `after` the last one of the page before. */
@@ -129,6 +143,7 @@ function toKept(item: Item): Kept {
     bytes: Number(item.bytes),
     outcome: item.outcome as Kept["outcome"],
     messages: Number(item.messages),
+    ...(item.rejected === undefined ? {} : { rejected: Number(item.rejected) }),
     ...(item.happenedAt === undefined ? {} : { happenedAt: String(item.happenedAt) }),
   }
 }

@@ -8,7 +8,7 @@ import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import type { Vault } from "#store/vault.ts"
 import { accept, requestLimits } from "./accept.ts"
-import { keepDelivery, type Reading } from "./deliveries.ts"
+import { keepDelivery, noteRejected, type Reading } from "./deliveries.ts"
 
 /** A source, as a delivery meets it. */
 export type Hook = { tenant: TenantId; source: string; vendor: Vendor; secrets: Secrets }
@@ -45,7 +45,12 @@ export async function receive(needs: ReceiveNeeds, hook: Hook, delivery: Deliver
   const said = understood(vendor, delivery)
   if ("answer" in said) return { outcome: "answered", answer: said.answer }
   await keepDelivery(needs, hook, delivery, said.reading, secrets)
-  return handOn(needs, hook, said)
+  const taken = await handOn(needs, hook, said)
+  // An unreadable one shows that itself.
+  if (taken.rejected > 0 && taken.outcome === "read") {
+    await noteRejected(needs, hook, delivery.receivedAt, said.reading.deliveryId, taken.rejected)
+  }
+  return taken
 }
 
 /** The same once more for a delivery that was kept: what was counted before counts nothing now. */

@@ -53,7 +53,7 @@ const flaws: Record<string, object> = {
   "Satisfaction Rated": { rating: 9 },
   "Lesson Completed": { lesson_id: "" },
   "Feature Used": { feature: "" },
-  "Message Sent": { session_id: "" },
+  "Message Sent": { session_id: false },
   "Response Received": { tokens: -120 },
 }
 

@@ -156,6 +156,9 @@ function delayOf(value: string | null, now: number): number {
 }
 
 const pointer = z.string().check(z.regex(/^\//, { error: "must be a path such as /data/id" }))
+/** The first of them at which something stands. */
+const pointers = z.array(pointer).check(z.minLength(1), z.maxLength(10))
+const places = z.union([pointer, pointers])
 const name = z.string().check(z.minLength(1), z.maxLength(limits.nameLength))
 const headerName = name.check(z.regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: "must be the name of a header" }))
 
@@ -170,6 +173,8 @@ export const GenericConfig = z.object({
       algorithm: z.enum(["sha256", "sha1"]),
       encoding: z.enum(["hex", "base64"]),
       prefix: z._default(z.string(), ""),
+      /** Whether a sender that cannot sign may send the secret itself, as a bearer token. */
+      orBearer: z.optional(z.boolean()),
       /** Where the header says when it was signed, as in `ts=1700000000;h1=…`: time, `join` and body are signed. */
       timed: z.optional(
         z.object({
@@ -182,12 +187,14 @@ export const GenericConfig = z.object({
     }),
     z.object({ kind: z.literal("bearer"), header: z._default(headerName, "authorization") }),
   ]),
-  event: name,
-  messageId: z.optional(pointer),
-  userId: z.optional(pointer),
-  anonymousId: z.optional(pointer),
-  timestamp: z.optional(pointer),
-  properties: z.optional(z.union([pointer, z.record(name, pointer)])),
+  event: z.union([name, pointers]),
+  messageId: z.optional(places),
+  /** Where the body has no id of its own. */
+  messageIdHeader: z.optional(headerName),
+  userId: z.optional(places),
+  anonymousId: z.optional(places),
+  timestamp: z.optional(places),
+  properties: z.optional(z.union([pointer, pointers, z.record(name, pointer)])),
 })
 
 /** A vendor made from a description: a signature in one header, and where in the body each field is. */
@@ -215,7 +222,16 @@ export function generic(described: z.input<typeof GenericConfig>): Vendor {
         return withinTolerance(secondsOf(seconds), delivery.receivedAt) ? "genuine" : stale
       }
       const sent = presented(delivery, signature)
-      if (!sent) return missing(signature.header)
+      if (!sent) {
+        const token = signature.kind === "hmac" && signature.orBearer ? tokenIn(delivery, "authorization") : undefined
+        if (!token) return missing(signature.header)
+        return anySame(
+          [token],
+          signedWith(secrets, (secret) => secret),
+        )
+          ? "genuine"
+          : mismatch
+      }
       return anySame(
         [sent],
         signedWith(secrets, (secret) => sign(secret, delivery.body)),
@@ -225,22 +241,26 @@ export function generic(described: z.input<typeof GenericConfig>): Vendor {
     },
     read(delivery) {
       const body = jsonOf(delivery.body)
-      const event = required(config.event.startsWith("/") ? at(body, config.event) : config.event, config.event)
-      const messageId = `${config.id}:${text(at(body, config.messageId)) ?? shortHash(delivery.body)}`
+      const fixed = typeof config.event === "string" && !config.event.startsWith("/")
+      const event = required(fixed ? config.event : at(body, config.event), firstOf(config.event)!)
+      const idHeader = config.messageIdHeader && header(delivery, config.messageIdHeader)
+      const messageId = `${config.id}:${text(at(body, config.messageId)) ?? text(idHeader) ?? shortHash(delivery.body)}`
       const [userId, anonymousId] = [text(at(body, config.userId)), text(at(body, config.anonymousId))]
       const who = userId === undefined ? { anonymousId: anonymousId ?? config.id } : { userId, anonymousId }
-      const properties = typeof shape === "object" ? mapped(body, shape) : known(fields(at(body, shape)))
+      const properties = isShape(shape) ? mapped(body, shape) : known(fields(at(body, shape)))
       const timestamp = iso(at(body, config.timestamp))
       return { id: messageId, messages: [{ type: "track", event, messageId, ...who, timestamp, properties }] }
     },
     sample(secret, now) {
       const body: Fields = {}
-      if (typeof shape === "object") for (const from of Object.values(shape)) put(body, from, "sample")
-      if (typeof shape === "string") put(body, shape, { feature: "sample" })
-      if (config.event.startsWith("/")) put(body, config.event, "Sample Sent")
-      if (config.messageId) put(body, config.messageId, `sample-${now}`)
-      if (config.userId) put(body, config.userId, "user-1")
-      if (config.timestamp) put(body, config.timestamp, instant(now))
+      const event = firstOf(config.event)!
+      const [messageId, userId, timestamp] = [config.messageId, config.userId, config.timestamp].map(firstOf)
+      if (isShape(shape)) for (const from of Object.values(shape)) put(body, from, "sample")
+      else if (shape) put(body, firstOf(shape)!, { feature: "sample" })
+      if (event.startsWith("/")) put(body, event, "Sample Sent")
+      if (messageId) put(body, messageId, `sample-${now}`)
+      if (userId) put(body, userId, "user-1")
+      if (timestamp) put(body, timestamp, instant(now))
       const bytes = Buffer.from(JSON.stringify(body))
       const seconds = String(Math.floor(now / SECOND))
       const sent = timed
@@ -253,6 +273,10 @@ export function generic(described: z.input<typeof GenericConfig>): Vendor {
     },
   }
 }
+
+type Shape = z.output<typeof GenericConfig>["properties"]
+const isShape = (shape: Shape): shape is Record<string, string> => typeof shape === "object" && !Array.isArray(shape)
+const firstOf = (path: string | string[] | undefined) => (typeof path === "object" ? path[0] : path)
 
 type Signature = z.output<typeof GenericConfig>["signature"]
 
@@ -267,12 +291,14 @@ function pairsIn(delivery: Delivery, name: string, { time, signature, separator 
 
 /** What the sender shows to prove itself, without what every sender writes around it. */
 function presented(delivery: Delivery, signature: Signature): string | undefined {
+  if (signature.kind === "bearer") return tokenIn(delivery, signature.header)
   const sent = header(delivery, signature.header)
-  if (signature.kind === "bearer") return sent?.replace(/^bearer +/i, "")
   if (!sent?.startsWith(signature.prefix)) return undefined
   const digest = sent.slice(signature.prefix.length)
   return signature.encoding === "hex" ? digest.toLowerCase() : digest
 }
+
+const tokenIn = (delivery: Delivery, name: string) => header(delivery, name)?.replace(/^bearer +/i, "")
 
 const mapped = (body: unknown, shape: Record<string, string>) =>
   known(Object.fromEntries(Object.entries(shape).map(([key, from]) => [key, at(body, from)])))
@@ -280,9 +306,11 @@ const mapped = (body: unknown, shape: Record<string, string>) =>
 const unescaped = (step: string) => step.replaceAll("~1", "/").replaceAll("~0", "~")
 const stepsOf = (path: string) => path.split("/").slice(1).map(unescaped)
 
-/** What stands at a JSON pointer; `undefined` if nothing does. */
-function at(value: unknown, path: string | undefined): unknown {
+/** What stands at a JSON pointer, or at the first of several; `undefined` if nothing does. */
+function at(value: unknown, path: string | readonly string[] | undefined): unknown {
   if (path === undefined) return undefined
+  if (typeof path !== "string")
+    return path.map((one) => at(value, one)).find((found) => (found ?? undefined) !== undefined)
   return stepsOf(path).reduce<unknown>((here, step) => {
     if (typeof here !== "object" || here === null || !Object.hasOwn(here, step)) return undefined
     return (here as Fields)[step]

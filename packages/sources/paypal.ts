@@ -219,6 +219,7 @@ export const paypal = {
   docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
   facts: { timeoutMs: 30 * SECOND, retries: "25 times in 3 days" },
   secretFrom: "vendor",
+  pasted: "the webhook's id, from the app's webhooks in the PayPal dashboard",
   /**
    * The secret is the webhook's id. A transmission may be as old as PayPal's last retry, since it is not documented
    * that a retry carries a new time; a replay within those days is the same event id, and counts nothing.

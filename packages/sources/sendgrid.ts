@@ -77,6 +77,7 @@ export const sendgrid = {
   docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
   facts: { timeoutMs: 10 * SECOND, retries: "at growing intervals for 24 hours" },
   secretFrom: "vendor",
+  pasted: "the verification key (base64), from Event Webhook settings with Signature Verification on",
   /**
    * The secret is the public key. SendGrid documents no window for the signed time and sends again for a day, so none is
    * applied: what defends against a replay is that each event counts once under its `sg_event_id`.

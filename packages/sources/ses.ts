@@ -139,6 +139,7 @@ export const ses = {
     retries: "SNS: 3 times 20 s apart unless the subscription says otherwise, at most for an hour",
   },
   secretFrom: "vendor",
+  pasted: "the ARN of the SNS topic that sends here, or for EventBridge the token that its API destination sends",
   /**
    * A secret is the ARN of the topic that may send here, since anybody's topic is signed by the same SNS; or, for
    * EventBridge by way of an API destination, the token that its connection sends as `x-octant-token`. SNS signs when it

@@ -1,3 +1,4 @@
+import type { Random } from "#core/random.ts"
 import type { Message } from "#events/message.ts"
 
 /** A webhook as it came in: the bytes as they were sent, since signatures are over those. */
@@ -65,6 +66,10 @@ export type Vendor = {
   idsOfAccount?: true
   /** Whether we make the secret (shown once) or the vendor does (pasted by the tenant). */
   secretFrom: "us" | "vendor"
+  /** A secret in the form that its senders take; absent, any text is one. */
+  makeSecret?(random: Random): string
+  /** What to paste, where no secret of ours can stand in for it: what the vendor signs with is the vendor's alone. */
+  pasted?: string
   /** Answers a handshake without storing anything; `undefined` for an ordinary delivery. Called only after `verify`, unless `challengeFirst`. */
   challenge?(delivery: Delivery): Answer | undefined
   challengeFirst?: true
