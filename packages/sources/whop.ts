@@ -217,9 +217,16 @@ async function listed(needs: PollNeeds, path: string, span: Record<string, strin
   return { items, next: isLast ? undefined : end_cursor }
 }
 
-/** The key is the secret as Whop shows it, byte by byte; in the standard's own form, it is what is inside. */
-const keysOf = (secret: string) =>
-  secret.startsWith("whsec_") ? [Buffer.from(secret), standardKey(secret)] : [Buffer.from(secret)]
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+/** What base64 must hold to be a key: the standard asks for 24 bytes. A shorter one would be easier to guess than the secret. */
+const KEY_BYTES = 24
+
+/** The key is the secret as Whop shows it, byte by byte; in the standard's own form, with its prefix or without, what is inside. */
+function keysOf(secret: string): Uint8Array[] {
+  const inside = standardKey(secret)
+  const isStandard = secret.startsWith("whsec_") || (BASE64.test(secret) && inside.length >= KEY_BYTES)
+  return isStandard ? [Buffer.from(secret), inside] : [Buffer.from(secret)]
+}
 
 export const whop = {
   id: "whop",
