@@ -55,7 +55,7 @@ export const standardWebhooks = {
   },
   secretFrom: "vendor",
   verify: (delivery, secrets) => standardVerdict(delivery, secrets.map(standardKey)),
-  read(delivery, source) {
+  read(delivery, source?: string) {
     const body = objectOf(delivery.body)
     const data = fields(body.data)
     const id = idOf("standard-webhooks", source, required(standardId(delivery), "webhook-id"))

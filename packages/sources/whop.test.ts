@@ -119,7 +119,7 @@ test("a refund counts once, when it has succeeded, whichever webhook says so", (
     currency: "usd",
     status: "succeeded",
     created_at: SENT,
-    payment: { id: "pay_1", user },
+    payment: { id: "pay_1", billing_reason: "one_time", user },
   }
   const expected = {
     event: "Order Refunded",
@@ -130,6 +130,8 @@ test("a refund counts once, when it has succeeded, whichever webhook says so", (
   expect(told("refund.created", { ...refund, status: "pending" })[0]?.event).toBe("refund.created")
   expect(told("refund.created", refund)).toMatchObject([expected])
   expect(told("refund.updated", refund)).toMatchObject([expected])
+  const ofSubscription = { ...refund, payment: { ...refund.payment, billing_reason: "subscription_cycle" } }
+  expect(told("refund.created", ofSubscription)).toMatchObject([{ event: "refund.created", messageId: "whop:msg_1" }])
 })
 
 describe("a membership", () => {
@@ -294,7 +296,7 @@ describe("a back-poll", () => {
       currency: "usd",
       status: "succeeded",
       created_at: SENT,
-      payment: { id: "pay_1" },
+      payment: { id: "pay_1", billing_reason: "one_time" },
     }
     const lists = {
       payments: ["pay_1", "pay_2", "pay_3"]

@@ -62,8 +62,10 @@ function paid(payment: Resource, heardAt?: unknown): Message[] {
   return [track("Order Completed", fact, { order_id: payment.id, ...amounts, ...bought }), ...aside]
 }
 
+/** Of an order alone: what is given back of a subscription's payment was never an order. */
 function refunded(refund: Resource): Message[] {
   const payment = fields(refund.payment)
+  if (payment.billing_reason !== "one_time") return []
   const total = money(refund.amount)
   if (refund.status !== "succeeded" || total === undefined || total.startsWith("-")) return []
   const order = text(payment.id) ?? refund.id
@@ -138,7 +140,7 @@ function disputed(dispute: Resource): Message[] {
  * | Whop                                       | Octant                                                      | messageId whop:…          |
  * |--------------------------------------------|-------------------------------------------------------------|---------------------------|
  * | payment.succeeded                          | Invoice Paid, or Order Completed if `one_time`; identify    | <payment>:paid            |
- * | refund.created, .updated, once `succeeded` | Order Refunded of the payment                               | <refund>:refunded         |
+ * | refund.created, .updated, once `succeeded` | Order Refunded of the payment, if that is `one_time`        | <refund>:refunded         |
  * | membership.activated                       | Subscription Started; identify. Whop tells no price with it | <membership>:activated    |
  * | membership.deactivated                     | Subscription Cancelled                                      | <membership>:deactivated:<period's end> |
  * | course_lesson_interaction.completed        | Lesson Completed                                            | <interaction>:completed   |
