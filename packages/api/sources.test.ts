@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { instant, SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { VendorId, vendorOf } from "#sources/registry.ts"
 import { apiApp } from "./api.ts"
@@ -360,6 +361,21 @@ test("refusals of two kinds within a second are all counted, and each kind says 
   world.clock.advance(SECOND)
   expect(await knock(sent("whsec_1", now()))).toBe(200)
   expect(await health()).toMatchObject({ last24Hours: { refused: 26 }, lastRefusal: { code: "bad_signature" } })
+})
+
+test.each([
+  ["that the vendor does not have is the sender's fault, and leaves a trace", "not_found", 401],
+  ["that cannot be fetched now is ours, and leaves none", "unavailable", 503],
+] as const)("a certificate %s", async (_, code, status) => {
+  const { vendor, send, secret = "" } = senders.PayPal!
+  const made = await world.source({ vendor, secret })
+  const fetchText = () => Promise.reject(new Fault(code, "no certificate"))
+  const hooks = hooksApp({ ...world.stack.runtime, fetchText })
+  const { headers, body } = send(secret, world.clock(), made.url)
+  const answer = await hooks.request(made.url, { method: "POST", headers, body: Uint8Array.from(body) })
+  expect(answer.status).toBe(status)
+  const { lastRefusal } = await world.ask("GET", `/v1/sources/${made.id}`)
+  expect((lastRefusal as Json | undefined)?.code).toBe(status === 401 ? "bad_certificate" : undefined)
 })
 
 test("what a failing write lost of the refusals is counted by the next", async () => {
