@@ -76,7 +76,7 @@ describe.each(Object.entries(senders))("%s", (_, sender) => {
     expect(problem(refused)).toEqual({ status: 401, code: "unauthorized" })
     expect(await world.ledger(made.id)).toEqual(before)
     const { lastRefusal, last24Hours, errorRate } = await health(made.id)
-    expect(lastRefusal).toEqual({ at: instant(world.clock()), code: "bad_signature" })
+    expect(lastRefusal).toMatchObject({ at: instant(world.clock()), code: "bad_signature" })
     expect(last24Hours).toEqual({ ...before, refused: 1 })
     // Two deliveries were taken, whatever each of them told.
     expect(errorRate).toBe(1 / 3)

@@ -6,7 +6,7 @@ import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
 import { failure, type Log } from "#core/log.ts"
 import type { Tracing } from "#core/unit.ts"
-import { type Received, type ReceiveNeeds, receive } from "#pipeline/receive.ts"
+import { type Hook, type Received, type ReceiveNeeds, receive } from "#pipeline/receive.ts"
 import { refusalTrace } from "#pipeline/refusals.ts"
 import type { Delivery } from "#sources/source.ts"
 import { readBytes } from "./body.ts"
@@ -40,6 +40,7 @@ export function hooksApp(needs: HooksNeeds) {
     mustBeOpen(hook)
     const received = await taken(hook, await deliveryOf(c.req.raw, hook.source), since)
     c.set("outcome", received.outcome)
+    if (received.outcome !== "refused") await noted(hook, trace.flush(hook.source))
     if (received.outcome === "answered") {
       const { status, headers, body } = received.answer
       return new Response(body, { status, headers: headers ?? {} })
@@ -47,9 +48,7 @@ export function hooksApp(needs: HooksNeeds) {
     if (received.outcome === "refused") {
       const { code, message } = received.refusal
       // Refused it is, whether or not that can be written down.
-      await trace(hook.tenant, hook.source, code).catch((error: unknown) =>
-        log("error", { tenant: hook.tenant, source: hook.source, ...failure(error) }),
-      )
+      await noted(hook, trace.refused(hook.tenant, hook.source, code))
       throw new Fault("unauthorized", message)
     }
     // Nothing is said to those who show their users what they are answered; only what could not be read is worth a word.
@@ -67,6 +66,10 @@ export function hooksApp(needs: HooksNeeds) {
     const now = await again(hook.source, since)
     mustBeOpen(now)
     return now.secrets.join("\n") === hook.secrets.join("\n") ? received : receive(needs, now, delivery)
+  }
+
+  function noted({ tenant, source }: Pick<Hook, "tenant" | "source">, written: Promise<void>): Promise<void> {
+    return written.catch((error: unknown) => log("error", { tenant, source, ...failure(error) }))
   }
 
   async function deliveryOf(request: Request, source: string): Promise<Delivery> {

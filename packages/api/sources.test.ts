@@ -2,7 +2,8 @@ import { createHmac } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { secretOf } from "#access/source.ts"
 import { Tenant } from "#access/tenant.ts"
-import { SECOND } from "#core/clock.ts"
+import { instant, SECOND } from "#core/clock.ts"
+import { Fault } from "#core/fault.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { VendorId, vendorOf } from "#sources/registry.ts"
 import { keys } from "#store/keys.ts"
@@ -278,6 +279,16 @@ test("two senders that nobody knows may give the same id to different facts", as
   for (const { id } of made) expect(await world.ledger(id)).toMatchObject({ received: 1, duplicate: 0 })
 })
 
+test("two senders of Standard Webhooks may give the same id to different facts; a redelivery is a copy all the same", async () => {
+  const { vendor, send, secret = "" } = senders["Standard Webhooks"]!
+  const made = [await world.source({ vendor, secret }), await world.source({ vendor, secret })]
+  const sent = send(secret, world.clock(), made[0]!.url)
+  for (const { url } of made) expect((await world.deliver(url, sent)).status).toBe(200)
+  for (const { id } of made) expect(await world.ledger(id)).toMatchObject({ received: 1, counted: 1, duplicate: 0 })
+  expect((await world.deliver(made[1]!.url, sent)).status).toBe(200)
+  expect(await world.ledger(made[1]!.id)).toMatchObject({ received: 2, counted: 1, duplicate: 1 })
+})
+
 describe("another tenant", () => {
   test("is told the same of a source of Acme's, and of its deliveries, as of one that is not there", async () => {
     const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
@@ -480,6 +491,58 @@ test("a flood of refusals is counted whole, and written once a second", async ()
     lastRefusal: { code: "missing_signature" },
     errorRate: 0,
   })
+})
+
+test("refusals of two kinds within a second are all counted, and each kind says when it last was", async () => {
+  const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+  const hooks = hooksApp(world.stack.runtime)
+  const knock = async (sent: { headers: Record<string, string>; body: Uint8Array }) =>
+    (await hooks.request(made.url, { method: "POST", headers: sent.headers, body: Uint8Array.from(sent.body) })).status
+  const sent = (secret: string, at: number) => senders.Stripe!.send(secret, at, made.url)
+  const [first, now] = [world.clock(), () => world.clock()]
+  for (let i = 0; i < 20; i++) expect(await knock(sent("whsec_other", now()))).toBe(401)
+  world.clock.advance(500)
+  expect(await knock(sent("whsec_1", now() - 600 * SECOND))).toBe(401)
+  const health = () => world.ask("GET", `/v1/sources/${made.id}`)
+  expect(await health()).toMatchObject({
+    last24Hours: { refused: 21 },
+    lastRefusal: { at: instant(now()), code: "stale", last: { bad_signature: instant(first), stale: instant(now()) } },
+  })
+  // What was gathered is written down by whoever knocks a second later, though nobody else is refused.
+  for (let i = 0; i < 5; i++) expect(await knock(sent("whsec_other", now()))).toBe(401)
+  expect(await health()).toMatchObject({ last24Hours: { refused: 21 } })
+  world.clock.advance(SECOND)
+  expect(await knock(sent("whsec_1", now()))).toBe(200)
+  expect(await health()).toMatchObject({ last24Hours: { refused: 26 }, lastRefusal: { code: "bad_signature" } })
+})
+
+test.each([
+  ["that the vendor does not have is the sender's fault, and leaves a trace", "not_found", 401],
+  ["that cannot be fetched now is ours, and leaves none", "unavailable", 503],
+] as const)("a certificate %s", async (_, code, status) => {
+  const { vendor, send, secret = "" } = senders.PayPal!
+  const made = await world.source({ vendor, secret })
+  const fetchText = () => Promise.reject(new Fault(code, "no certificate"))
+  const hooks = hooksApp({ ...world.stack.runtime, fetchText })
+  const { headers, body } = send(secret, world.clock(), made.url)
+  const answer = await hooks.request(made.url, { method: "POST", headers, body: Uint8Array.from(body) })
+  expect(answer.status).toBe(status)
+  const { lastRefusal } = await world.ask("GET", `/v1/sources/${made.id}`)
+  expect((lastRefusal as Json | undefined)?.code).toBe(status === 401 ? "bad_certificate" : undefined)
+})
+
+test("what a failing write lost of the refusals is counted by the next", async () => {
+  const made = await world.source({ vendor: "stripe", secret: "whsec_1" })
+  const { runtime } = world.stack
+  let failing = true
+  const add: typeof runtime.table.add = (...given) =>
+    failing ? Promise.reject(new Error("no table")) : runtime.table.add(...given)
+  const hooks = hooksApp({ ...runtime, table: { ...runtime.table, add } })
+  for (let i = 0; i < 3; i++) await hooks.request(made.url, { method: "POST", body: "{}" })
+  failing = false
+  world.clock.advance(SECOND)
+  await hooks.request(made.url, { method: "POST", body: "{}" })
+  expect(await world.ask("GET", `/v1/sources/${made.id}`)).toMatchObject({ last24Hours: { refused: 4 } })
 })
 
 test("a refusal that cannot be written down is a refusal all the same", async () => {

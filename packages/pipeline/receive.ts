@@ -42,7 +42,7 @@ export async function receive(needs: ReceiveNeeds, hook: Hook, delivery: Deliver
   }
   const verdict = await verdictOf(needs, hook, delivery)
   if (verdict !== "genuine") return { outcome: "refused", refusal: verdict }
-  const said = understood(vendor, delivery)
+  const said = understood(hook, delivery)
   if ("answer" in said) return { outcome: "answered", answer: said.answer }
   await keepDelivery(needs, hook, delivery, said.reading, secrets)
   const taken = await handOn(needs, hook, said)
@@ -55,7 +55,7 @@ export async function receive(needs: ReceiveNeeds, hook: Hook, delivery: Deliver
 
 /** The same once more for a delivery that was kept: what was counted before counts nothing now. */
 export function replayDelivery(needs: AcceptNeeds, hook: Omit<Hook, "secrets">, delivery: Delivery): Promise<HandedOn> {
-  const said = understood(hook.vendor, delivery)
+  const said = understood(hook, delivery)
   if ("answer" in said) throw new Error("a handshake was kept")
   // Dated as it was then, so that what has no time of its own is found to have been counted.
   return handOn({ ...needs, clock: () => delivery.receivedAt }, hook, said)
@@ -79,11 +79,14 @@ async function verdictOf(
   }
 }
 
-function understood(vendor: Vendor, delivery: Delivery): Said | { answer: Answer } {
+function understood(
+  { vendor, source }: Pick<Hook, "vendor" | "source">,
+  delivery: Delivery,
+): Said | { answer: Answer } {
   try {
     const answer = vendor.challenge?.(delivery)
     if (answer) return { answer }
-    const { id, messages } = vendor.read(delivery)
+    const { id, messages } = vendor.read(delivery, source)
     const told = TRIAL_HEADER in delivery.headers ? messages.map((message) => trial(vendor, message)) : messages
     const happenedAt = newest(told)
     const outcome = told.length === 0 ? "nothing" : "read"

@@ -25,7 +25,8 @@ test("a certificate is fetched once an hour, without following anything", async 
 })
 
 test.each([
-  ["is not there", () => new Response("", { status: 404 })],
+  ["is behind a vendor in trouble", () => new Response("", { status: 500 })],
+  ["is behind a vendor that asks to slow down", () => new Response("", { status: 429 })],
   ["is somewhere else", () => new Response("", { status: 302, headers: { location: "http://127.0.0.1" } })],
   ["is larger than any", () => new Response("x".repeat(64 * 1024 + 1))],
   ["cannot be reached", () => Promise.reject(new TypeError("fetch failed"))],
@@ -35,6 +36,16 @@ test.each([
   await expect(fetchText(URL)).rejects.toMatchObject({ code: "unavailable" })
   expect(asked).toHaveLength(2)
 })
+
+test.each([403, 404, 410])(
+  "one that the vendor answers with %d is not there, and is asked for again",
+  async (status) => {
+    const { asked, fetchText } = fetcher(() => new Response("<html>", { status }))
+    await expect(fetchText(URL)).rejects.toMatchObject({ code: "not_found" })
+    await expect(fetchText(URL)).rejects.toMatchObject({ code: "not_found" })
+    expect(asked).toHaveLength(2)
+  },
+)
 
 test("nothing is asked for by plain http", async () => {
   const { asked, fetchText } = fetcher(() => new Response("PEM"))

@@ -27,8 +27,8 @@ export function ofAccount(vendor: Vendor, account: string): Vendor {
   const { poll } = vendor
   return {
     ...vendor,
-    read: (delivery): Reading => {
-      const { id, messages } = vendor.read(delivery)
+    read: (delivery, source): Reading => {
+      const { id, messages } = vendor.read(delivery, source)
       return { id: named(id), messages: messages.map(told) }
     },
     ...(poll === undefined

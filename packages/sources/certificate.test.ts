@@ -1,5 +1,6 @@
 import { rootCertificates } from "node:tls"
 import { expect, test } from "vitest"
+import { Fault } from "#core/fault.ts"
 import { type Issue, keyAt } from "./certificate.ts"
 import { NOW, signer } from "./fixtures.ts"
 
@@ -49,4 +50,13 @@ test.each([
   const fetchText = (one: string) => Promise.resolve(String(fetched.push(one)))
   expect(await keyAt(url, issue, fetchText, NOW)).toMatchObject({ code: "bad_certificate" })
   expect(fetched).toEqual([])
+})
+
+test("a URL of the vendor's at which the vendor has nothing gives none; one that cannot be asked now is our trouble", async () => {
+  const url = "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-1.pem"
+  const everywhere: Issue = { allows: () => true, names: () => [] }
+  const failing = (code: "not_found" | "unavailable") =>
+    keyAt(url, everywhere, () => Promise.reject(new Fault(code, "no")), NOW)
+  expect(await failing("not_found")).toMatchObject({ code: "bad_certificate" })
+  await expect(failing("unavailable")).rejects.toMatchObject({ code: "unavailable" })
 })

@@ -1,4 +1,5 @@
 import { type KeyObject, X509Certificate } from "node:crypto"
+import { Fault } from "#core/fault.ts"
 import type { FetchText, Verdict } from "./source.ts"
 
 /** Where a vendor's signing certificates are, and the host names that they are issued to. */
@@ -32,7 +33,9 @@ export async function keyAt(
 ): Promise<KeyObject | Refusal> {
   const url = vendorUrl(location, issue.allows)
   if (!url) return refused("the certificate's URL is not one of the vendor's")
-  const chain = certificates(await fetchText(url.href))
+  const pem = await unlessAbsent(fetchText(url.href))
+  if (pem === undefined) return refused("the vendor has no certificate at this URL")
+  const chain = certificates(pem)
   const leaf = chain?.[0]
   if (!chain || !leaf) return refused("what is at the certificate's URL is no certificate")
   if (leaf.ca || leaf.checkIssued(leaf)) return refused("the certificate is an authority's or signed by itself")
@@ -47,6 +50,13 @@ export async function keyAt(
   }
   return leaf.publicKey
 }
+
+/** `undefined` for what the vendor says is not there; any other fault is thrown on. */
+export const unlessAbsent = (text: Promise<string>): Promise<string | undefined> =>
+  text.catch((fault: unknown) => {
+    if (fault instanceof Fault && fault.code === "not_found") return undefined
+    throw fault
+  })
 
 const refused = (message: string): Refusal => ({ code: "bad_certificate", message })
 const issuedBy = (one: X509Certificate, next: X509Certificate) =>

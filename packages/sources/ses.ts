@@ -2,7 +2,7 @@ import { verify as isSigned } from "node:crypto"
 import { HOUR, instant, SECOND } from "#core/clock.ts"
 import { shortHash } from "#core/hash.ts"
 import { type Message, parseInstant } from "#events/message.ts"
-import { type Issue, keyAt, vendorUrl } from "./certificate.ts"
+import { type Issue, keyAt, unlessAbsent, vendorUrl } from "./certificate.ts"
 import { type Fields, fields, iso, jsonOf, list, objectOf, required, text } from "./generic.ts"
 import { emailId, excerpt, idOf, track } from "./message.ts"
 import { anySame, header, mismatch, missing, stale, TOLERANCE_MS } from "./signature.ts"
@@ -123,7 +123,8 @@ async function verifySns(
   if (envelope.Type === "SubscriptionConfirmation") {
     const confirm = vendorUrl(String(SubscribeURL), ({ hostname }) => REGION.test(hostname))
     if (!confirm) return { code: "bad_signature", message: "the subscription is not to be confirmed at SNS" }
-    await fetchText(confirm.href)
+    if ((await unlessAbsent(fetchText(confirm.href))) === undefined)
+      return { code: "bad_signature", message: "SNS knows no such subscription to confirm: subscribe once more" }
   }
   return "genuine"
 }

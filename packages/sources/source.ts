@@ -46,7 +46,7 @@ export type PollNeeds = {
   now: number
 }
 
-/** Fetches a signing certificate or key by URL; the caller caches. Only URLs that the vendor's own file has allowed are asked. */
+/** Fetches a signing certificate or key by URL; `Fault("not_found")` if the vendor has none there; the caller caches. Only URLs that the vendor's own file has allowed are asked. */
 export type FetchText = (url: string) => Promise<string>
 
 /** One vendor: pure functions over bytes, and the vendor's facts. */
@@ -74,8 +74,11 @@ export type Vendor = {
   challenge?(delivery: Delivery): Answer | undefined
   challengeFirst?: true
   verify(delivery: Delivery, secrets: Secrets, needs: { fetchText: FetchText }): Verdict | Promise<Verdict>
-  /** Throws `Fault("invalid_request")` if the body is not what the vendor sends. An unknown type is one `track` message named by the vendor's own type. */
-  read(delivery: Delivery): Reading
+  /**
+   * `source`, by its id, is for vendors whose ids are each sender's own.
+   * Throws `Fault("invalid_request")` if the body is not what the vendor sends. An unknown type is one `track` message named by the vendor's own type.
+   */
+  read(delivery: Delivery, source?: string): Reading
   /** Lists what happened since `cursor` (`undefined`: since `since`, milliseconds), oldest first, one page a call. */
   poll?(needs: PollNeeds, cursor: string | undefined, since: number): Promise<Page>
   /**

@@ -1,6 +1,6 @@
 import { instant } from "#core/clock.ts"
 import { fields, iso, objectOf, required, text } from "./generic.ts"
-import { track } from "./message.ts"
+import { idOf, track } from "./message.ts"
 import { anySame, header, hmac, mismatch, missing, secondsOf, stale, withinTolerance } from "./signature.ts"
 import type { Delivery, Vendor, Verdict } from "./source.ts"
 
@@ -42,7 +42,8 @@ export function standardHeaders(key: Uint8Array, now: number, body: string) {
 /**
  * Any sender that keeps to the standard, the tenant's own included:
  * `type` → event (`order.completed` is the catalogue's Order Completed), `timestamp` → timestamp, `data` → properties as it is,
- * `data.user_id`, `data.userId` or `data.customer_id` → userId, `webhook-id` → messageId.
+ * `data.user_id`, `data.userId` or `data.customer_id` → userId, `webhook-id` → messageId,
+ * with the source's id before it: two senders may give the same id to different facts.
  */
 export const standardWebhooks = {
   id: "standard-webhooks",
@@ -54,10 +55,10 @@ export const standardWebhooks = {
   },
   secretFrom: "vendor",
   verify: (delivery, secrets) => standardVerdict(delivery, secrets.map(standardKey)),
-  read(delivery) {
+  read(delivery, source?: string) {
     const body = objectOf(delivery.body)
     const data = fields(body.data)
-    const id = `standard-webhooks:${required(standardId(delivery), "webhook-id")}`
+    const id = idOf("standard-webhooks", source, required(standardId(delivery), "webhook-id"))
     const userId = text(data.user_id) ?? text(data.userId) ?? text(data.customer_id)
     const who = userId === undefined ? { anonymousId: text(data.anonymous_id) ?? "standard-webhooks" } : { userId }
     return { id, messages: [track(required(body.type, "type"), { id, at: iso(body.timestamp), who }, data)] }

@@ -281,27 +281,78 @@ describe("money", () => {
     )
   })
 
-  test("of a bare payment is passed on under Stripe's name, with its amount", () => {
-    const intent = {
-      id: "pi_2",
-      object: "payment_intent",
-      customer: "cus_1",
-      amount: 500,
-      currency: "usd",
-      client_secret: "pi_2_secret_x",
-      receipt_email: "a@b.c",
-    }
+  const intent = {
+    id: "pi_2",
+    object: "payment_intent",
+    customer: "cus_1",
+    amount: 500,
+    currency: "usd",
+    client_secret: "pi_2_secret_x",
+    receipt_email: "a@b.c",
+  }
+  const charge = {
+    id: "ch_2",
+    object: "charge",
+    payment_intent: "pi_2",
+    customer: "cus_1",
+    amount: 500,
+    currency: "usd",
+  }
+
+  test("of a payment of its own is an order, which its charge does not tell again", () => {
     expect(told("payment_intent.succeeded", intent)).toEqual([
       {
         type: "track",
-        event: "payment_intent.succeeded",
-        messageId: "stripe:evt_1",
+        event: "Order Completed",
+        messageId: "stripe:pi_2:paid",
         userId: "stripe:cus_1",
         timestamp: "2026-11-21T08:00:00.000Z",
-        properties: { id: "pi_2", object: "payment_intent", customer: "cus_1", amount: "5.00", currency: "USD" },
+        properties: { order_id: "pi_2", revenue: "5.00", total: "5.00", currency: "USD" },
       },
     ])
+    expect(told("charge.succeeded", charge)[0]?.event).toBe("charge.succeeded")
+    expect(told("payment_intent.succeeded", { ...intent, customer: null })[0]).toMatchObject({
+      anonymousId: "stripe:pi_2",
+    })
   })
+
+  test("of a charge without a payment is an order", () => {
+    expect(told("charge.succeeded", { ...charge, payment_intent: null })[0]).toMatchObject({
+      event: "Order Completed",
+      messageId: "stripe:ch_2:paid",
+      properties: { order_id: "ch_2", revenue: "5.00" },
+    })
+  })
+
+  test("of a payment that Checkout and the CSV tell too is one fact", () => {
+    const [order] = told("checkout.session.completed", { ...session, payment_intent: "pi_2" })
+    const line = { id: "ch_2", Amount: "5.00", Currency: "usd", Status: "Paid", "PaymentIntent ID": "pi_2" }
+    const [imported] = stripe.exported(stripe.table.object([line]))
+    const [paid] = told("payment_intent.succeeded", intent)
+    expect([order?.messageId, imported?.messageId]).toEqual([paid?.messageId, paid?.messageId])
+    expect(imported?.properties).toMatchObject({ order_id: "pi_2", revenue: "5.00", currency: "USD" })
+  })
+
+  test.each([
+    ["an invoice's, by the older API", { invoice: "in_1" }],
+    ["an invoice's, by the newer API", { payment_details: { order_reference: "in_1" } }],
+    ["an invoice's, by Stripe's own words", { description: "Subscription update" }],
+    ["Checkout's", { payment_details: { order_reference: "cs_1" } }],
+  ])("of a payment that is %s is not counted twice", (_words, more) => {
+    expect(told("payment_intent.succeeded", { ...intent, ...more })).toMatchObject([
+      { event: "payment_intent.succeeded", messageId: "stripe:evt_1", properties: { id: "pi_2", amount: "5.00" } },
+    ])
+  })
+
+  test.each([{ invoice: "in_1" }, { description: "Subscription creation" }, { description: "Payment for Invoice" }])(
+    "given back of an invoice (%o) is no order's refund",
+    (more) => {
+      const given = { ...charge, amount_refunded: 500, ...more }
+      expect(told("charge.refunded", given, { amount_refunded: 0 })).toMatchObject([
+        { event: "charge.refunded", messageId: "stripe:evt_1", properties: { id: "ch_2", amount: "5.00" } },
+      ])
+    },
+  )
 })
 
 test("a thin event of the newer kind is passed on with what it is about", () => {

@@ -106,6 +106,32 @@ function invoiced(event: StripeEvent): Message[] {
   return [track("Invoice Paid", fact, paid), ...identified(event, traits)]
 }
 
+const OF_STRIPES = /^(in|cs|prod|plink|sub)_/
+const BILLED = /^(Subscription (creation|update|cycle)|Payment for Invoice)/
+
+/**
+ * What a payment or a charge is part of. An older API names the invoice; since 2025 a payment carries a reference that
+ * Stripe sets for invoices and for Checkout, and a charge has nothing but the description that Stripe gives by itself.
+ */
+function partOf(payment: Fields): "invoice" | "checkout" | undefined {
+  const ordered = text(fields(payment.payment_details).order_reference) ?? ""
+  if (reference(payment.invoice) || ordered.startsWith("in_") || ordered.startsWith("sub_")) return "invoice"
+  if (BILLED.test(text(payment.description) ?? "")) return "invoice"
+  return OF_STRIPES.test(ordered) ? "checkout" : undefined
+}
+
+/** One fact by whatever event or table tells it: an order is its payment. */
+const factOfOrder = (fact: Fact, order_id: string | undefined): Fact => ({ ...fact, id: `stripe:${order_id}:paid` })
+
+/** A payment of its own is an order. A charge is told by its payment, unless it has none. */
+function paid({ object, fact }: StripeEvent): Message[] {
+  const amount = major(object.amount_received ?? object.amount, object.currency)
+  if (partOf(object) || reference(object.payment_intent) || amount === undefined) return []
+  const order_id = text(object.id)
+  const amounts = { revenue: amount, total: amount, currency: currency(object.currency) }
+  return [track("Order Completed", factOfOrder(fact, order_id), { order_id, ...amounts })]
+}
+
 /** Of Checkout only what is paid once and without an invoice: the rest comes as an invoice. */
 function ordered(event: StripeEvent): Message[] {
   const { object } = event
@@ -123,7 +149,7 @@ function order({ object, fact }: StripeEvent, buyer: Fields): Message {
   const amounts = { revenue: net < 0n ? undefined : of(toText(net)), total: of(object.amount_total), ...added }
   const ids = { order_id: reference(object.payment_intent) ?? text(object.id), checkout_session_id: text(object.id) }
   const where = { currency: currency(object.currency), country: text(fields(buyer.address).country) }
-  return track("Order Completed", fact, {
+  return track("Order Completed", factOfOrder(fact, ids.order_id), {
     ...ids,
     client_reference_id: text(object.client_reference_id),
     ...amounts,
@@ -131,10 +157,10 @@ function order({ object, fact }: StripeEvent, buyer: Fields): Message {
   })
 }
 
-/** A charge tells all that was given back so far; the difference to before is this refund. */
+/** A charge tells all that was given back so far; the difference to before is this refund. An invoice's is no order's. */
 function refunded({ object, previous, fact }: StripeEvent): Message[] {
   const given = (decimal(object.amount_refunded) ?? 0n) - (decimal(previous.amount_refunded) ?? 0n)
-  if (given <= 0n) return []
+  if (given <= 0n || partOf(object) === "invoice") return []
   const ids = { order_id: reference(object.payment_intent) ?? text(object.id), charge_id: text(object.id) }
   return [
     track("Order Refunded", fact, {
@@ -166,7 +192,8 @@ function disputed({ object, fact }: StripeEvent): Message[] {
  * | customer.subscription.deleted                 | Subscription Cancelled: mrr is what it brought                     |
  * | invoice.paid                                  | Invoice Paid: `amount_paid`, its subscription; identify            |
  * | checkout.session.completed, …async_payment_succeeded | Order Completed if mode is payment, it is paid and has no invoice; identify |
- * | charge.refunded                               | Order Refunded: what `amount_refunded` grew by                     |
+ * | payment_intent.succeeded; charge.succeeded without payment | Order Completed if it is no part of an invoice or a Checkout |
+ * | charge.refunded                               | Order Refunded: what `amount_refunded` grew by; not of an invoice  |
  * | charge.dispute.created                        | Dispute Opened                                                     |
  * | any other, and those above that say nothing   | its own type, with ids and state                                   |
  * | `items[].price`: `unit_amount` × `quantity` by interval | mrr, at list prices a month, without what is metered     |
@@ -174,8 +201,10 @@ function disputed({ object, fact }: StripeEvent): Message[] {
  * | `payment_intent`, else the object's id        | order_id: of the order, its refunds and its disputes               |
  * | `customer`, else the payment                  | userId `stripe:cus_…`, else anonymousId `stripe:pi_…`              |
  *
- * `payment_intent.*` and `charge.succeeded` are passed on uncounted: they do not tell a bare payment from one that comes
- * as an invoice or an order too. messageId is the event's id; the customer is the user, else the payment a guest.
+ * messageId is the event's id; an order's is `stripe:<order_id>:paid`, so that a payment that two events or the CSV tell
+ * counts once. An older API does not say that a payment is Checkout's: the first telling holds, and the payment's revenue
+ * is all that was paid. The customer is the user, else the payment a guest. Send `payment_intent.succeeded` wherever
+ * `charge.refunded` is sent, or what is given back has no order.
  */
 const readers = new Map<string, (event: StripeEvent) => Message[]>([
   ["customer.created", (event) => identified(event, event.object)],
@@ -186,6 +215,8 @@ const readers = new Map<string, (event: StripeEvent) => Message[]>([
   ["invoice.paid", invoiced],
   ["checkout.session.completed", ordered],
   ["checkout.session.async_payment_succeeded", ordered],
+  ["payment_intent.succeeded", paid],
+  ["charge.succeeded", paid],
   ["charge.refunded", refunded],
   ["charge.dispute.created", disputed],
 ])
@@ -197,7 +228,9 @@ function eventOf(body: Fields): StripeEvent {
   const data = fields(body.data)
   const object = fields(data.object ?? body.related_object)
   const customer = object.object === "customer" ? text(object.id) : reference(object.customer)
-  const guest = reference(object.payment_intent) ?? text(body.account) ?? "account"
+  const isPayment = object.object === "payment_intent" || object.object === "charge"
+  const payment = reference(object.payment_intent) ?? (isPayment ? text(object.id) : undefined)
+  const guest = payment ?? text(body.account) ?? "account"
   const who = customer === undefined ? { anonymousId: `stripe:${guest}` } : { userId: `stripe:${customer}` }
   const fact = { id: `stripe:${id}`, at: iso(body.created), who }
   return { id, type: required(body.type, "type"), object, previous: fields(data.previous_attributes), fact }
@@ -206,7 +239,7 @@ function eventOf(body: Fields): StripeEvent {
 function messagesOf(body: Fields): Message[] {
   const event = eventOf(body)
   const told = text(event.object.id) === undefined ? [] : (readers.get(event.type)?.(event) ?? [])
-  if (told.some(({ messageId }) => messageId === event.fact.id)) return told
+  if (told.some(({ type, messageId }) => type === "track" || messageId === event.fact.id)) return told
   const { object, fact, type } = event
   const amount = { amount: major(object.amount, object.currency), currency: currency(object.currency) }
   return [track(type, fact, { ...identifying(object, REFERENCES), ...amount }), ...told]
@@ -251,8 +284,8 @@ async function events(needs: PollNeeds, { since, seek, after }: Place) {
 }
 
 /**
- * A line of the dashboard's CSV of payments, as the event that tells of such a payment. It has no event's id, so it is
- * for the time before there were webhooks: what those have told is not known again by it.
+ * A line of the dashboard's CSV of payments, as the event that tells of such a payment. It has no event's id: an
+ * order is known again by its payment, but an invoice is not, so it is for the time before there were webhooks.
  */
 function paymentOfTable(payment: Record<string, string>): Fields {
   const of = (...names: string[]) =>

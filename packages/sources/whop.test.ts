@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import { Fault } from "#core/fault.ts"
 import { toEvent } from "#events/message.ts"
 import type { Fields } from "./generic.ts"
-import { standardWebhooks } from "./standard-webhooks.ts"
+import { standardHeaders, standardWebhooks } from "./standard-webhooks.ts"
 import { whop } from "./whop.ts"
 
 const NOW = Date.UTC(2026, 10, 21, 9)
@@ -119,7 +119,7 @@ test("a refund counts once, when it has succeeded, whichever webhook says so", (
     currency: "usd",
     status: "succeeded",
     created_at: SENT,
-    payment: { id: "pay_1", user },
+    payment: { id: "pay_1", billing_reason: "one_time", user },
   }
   const expected = {
     event: "Order Refunded",
@@ -130,6 +130,8 @@ test("a refund counts once, when it has succeeded, whichever webhook says so", (
   expect(told("refund.created", { ...refund, status: "pending" })[0]?.event).toBe("refund.created")
   expect(told("refund.created", refund)).toMatchObject([expected])
   expect(told("refund.updated", refund)).toMatchObject([expected])
+  const ofSubscription = { ...refund, payment: { ...refund.payment, billing_reason: "subscription_cycle" } }
+  expect(told("refund.created", ofSubscription)).toMatchObject([{ event: "refund.created", messageId: "whop:msg_1" }])
 })
 
 describe("a membership", () => {
@@ -294,7 +296,7 @@ describe("a back-poll", () => {
       currency: "usd",
       status: "succeeded",
       created_at: SENT,
-      payment: { id: "pay_1" },
+      payment: { id: "pay_1", billing_reason: "one_time" },
     }
     const lists = {
       payments: ["pay_1", "pay_2", "pay_3"]
@@ -348,5 +350,22 @@ describe("a back-poll", () => {
     const refuse = (async () => new Response("{}", { status: 429, headers: { "retry-after": "30" } })) as typeof fetch
     const polled = whop.poll({ fetch: refuse, credential: "key_1", baseUrl, now: NOW }, undefined, since)
     await expect(polled).rejects.toMatchObject({ code: "rate_limited", retryAfter: 30 })
+  })
+})
+
+describe("a delivery signed the standard's own way", () => {
+  const key = Buffer.from("0123456789abcdef01234567")
+  const body = JSON.stringify({ type: "payment.succeeded", data: {} })
+  const sent = { ...deliver({}, standardHeaders(key, NOW, body)), body: Buffer.from(body) }
+
+  test.each([`whsec_${key.toString("base64")}`, key.toString("base64")])("is genuine under %s", (secret) => {
+    expect(whop.verify(sent, [secret])).toBe("genuine")
+  })
+
+  test("is refused under another key, and under a word that only looks like one", () => {
+    const refused = { code: "bad_signature" }
+    expect(whop.verify(sent, [Buffer.from("another key of 24 bytes!").toString("base64")])).toMatchObject(refused)
+    const short = { ...deliver({}, standardHeaders(Buffer.from("abcd", "base64"), NOW, body)), body: Buffer.from(body) }
+    expect(whop.verify(short, ["abcd"])).toMatchObject(refused)
   })
 })

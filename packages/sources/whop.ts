@@ -62,8 +62,10 @@ function paid(payment: Resource, heardAt?: unknown): Message[] {
   return [track("Order Completed", fact, { order_id: payment.id, ...amounts, ...bought }), ...aside]
 }
 
+/** Of an order alone: what is given back of a subscription's payment was never an order. */
 function refunded(refund: Resource): Message[] {
   const payment = fields(refund.payment)
+  if (payment.billing_reason !== "one_time") return []
   const total = money(refund.amount)
   if (refund.status !== "succeeded" || total === undefined || total.startsWith("-")) return []
   const order = text(payment.id) ?? refund.id
@@ -138,7 +140,7 @@ function disputed(dispute: Resource): Message[] {
  * | Whop                                       | Octant                                                      | messageId whop:…          |
  * |--------------------------------------------|-------------------------------------------------------------|---------------------------|
  * | payment.succeeded                          | Invoice Paid, or Order Completed if `one_time`; identify    | <payment>:paid            |
- * | refund.created, .updated, once `succeeded` | Order Refunded of the payment                               | <refund>:refunded         |
+ * | refund.created, .updated, once `succeeded` | Order Refunded of the payment, if that is `one_time`        | <refund>:refunded         |
  * | membership.activated                       | Subscription Started; identify. Whop tells no price with it | <membership>:activated    |
  * | membership.deactivated                     | Subscription Cancelled                                      | <membership>:deactivated:<period's end> |
  * | course_lesson_interaction.completed        | Lesson Completed                                            | <interaction>:completed   |
@@ -217,9 +219,16 @@ async function listed(needs: PollNeeds, path: string, span: Record<string, strin
   return { items, next: isLast ? undefined : end_cursor }
 }
 
-/** The key is the secret as Whop shows it, byte by byte; in the standard's own form, it is what is inside. */
-const keysOf = (secret: string) =>
-  secret.startsWith("whsec_") ? [Buffer.from(secret), standardKey(secret)] : [Buffer.from(secret)]
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+/** What base64 must hold to be a key: the standard asks for 24 bytes. A shorter one would be easier to guess than the secret. */
+const KEY_BYTES = 24
+
+/** The key is the secret as Whop shows it, byte by byte; in the standard's own form, with its prefix or without, what is inside. */
+function keysOf(secret: string): Uint8Array[] {
+  const inside = standardKey(secret)
+  const isStandard = secret.startsWith("whsec_") || (BASE64.test(secret) && inside.length >= KEY_BYTES)
+  return isStandard ? [Buffer.from(secret), inside] : [Buffer.from(secret)]
+}
 
 export const whop = {
   id: "whop",

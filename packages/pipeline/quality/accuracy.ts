@@ -1,3 +1,5 @@
+import { instant } from "#core/clock.ts"
+import { ownerOf } from "#store/keys.ts"
 import { type Look, type Measured, recent, rounded, unknown, wilson } from "./look.ts"
 import { together } from "./observe.ts"
 
@@ -11,7 +13,7 @@ export function accuracy(look: Look): Measured {
   const window = recent(look, look.ledger, ({ received }) => received, ENOUGH)
   const received = window.amount
   const [rejected, quarantined] = window.hours.reduce(([a, b], row) => [a + row.rejected, b + row.quarantined], [0, 0])
-  const query = `/v1/quarantine?limit=100`
+  const query = quarantined >= rejected ? "/v1/quarantine?limit=100" : whereRejected(look, window.from)
   if (received < LEAST) return unknown(`fewer than ${LEAST} records in 24 hours`, query)
   const broken = rejected + quarantined
   const causes = Object.entries(together(recent(look, look.hours, ({ events }) => events, ENOUGH).hours).reasons)
@@ -27,3 +29,9 @@ export function accuracy(look: Look): Measured {
     ...(failing && causes[0] ? { cause: `${causes[0].cause}: ${causes[0].count} records` } : {}),
   }
 }
+
+/** What is rejected never comes as far as the quarantine: of a webhook the delivery is kept, of a call only the count. */
+const whereRejected = ({ source, now }: Look, from: string) =>
+  ownerOf(source) === undefined
+    ? `/v1/ledger?from=${from.slice(0, 10)}&to=${instant(now).slice(0, 10)}`
+    : `/v1/sources/${source}/deliveries?limit=100`

@@ -38,7 +38,7 @@ export async function whopStandIn(clock: Clock): Promise<StandIn> {
     const at = instant(clock())
     const [made, user] = [{ created_at: at, updated_at: at }, { id: `user_${n}` }]
     if (n % 5 === 3) {
-      const payment = { id: `pay_${n - 1}`, user: { id: `user_${n - 1}` } }
+      const payment = { id: `pay_${n - 1}`, billing_reason: "one_time", user: { id: `user_${n - 1}` } }
       const refund = { id: `rfnd_${n}`, ...made, status: "succeeded", amount: 4, currency: "usd", payment }
       lists["/refunds"]!.push(refund)
       return { webhooks: told(n, "refund.created", refund), events: 1, refunded: 400 }
