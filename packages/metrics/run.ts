@@ -290,30 +290,52 @@ async function members(frame: Frame, name: string, _metric: Distinct, by: Dimens
   const kept = by === undefined ? keptBy(frame.question.where) : undefined
   const kind = blockKind("set", by ?? kept?.dimension ?? "")
   const found = await fragments(frame, kind)
-  const sets = new Map<string, Set<number>[]>()
-  const everyone = new Map<string, Set<number>>()
+  // Key → month (or day) → member → days (hours) on which it was there, whatever it was called and wherever that stands.
+  const masks = new Map<string, Map<string, Map<number, number>>>()
   for (const { sk, block } of found) {
-    const stepOfBit = Array.from({ length: 31 }, (_, bit) => frame.stepOf(sk, frame.hourly ? bit : bit + 1))
     for (const [key, cell] of block.get(name) ?? []) {
       if (kept && !kept.keys.has(key)) continue
       const shown = kept ? "" : key
-      const steps = sets.get(shown) ?? frame.buckets.map(() => new Set<number>())
-      sets.set(shown, steps)
-      const all = everyone.get(shown) ?? new Set<number>()
-      everyone.set(shown, all)
+      const periods = masks.get(shown) ?? new Map<string, Map<number, number>>()
+      masks.set(shown, periods)
+      const there = periods.get(sk) ?? new Map<number, number>()
+      periods.set(sk, there)
       for (let i = 0; i < cell.length; i += 2) {
         const member = frame.source.rename(cell[i] as number)
-        for (let bits = cell[i + 1] as number; bits !== 0; bits &= bits - 1) {
-          const step = stepOfBit[31 - Math.clz32(bits & -bits)]!
-          if (step < 0) continue
-          steps[step]!.add(member)
-          all.add(member)
-        }
+        there.set(member, (there.get(member) ?? 0) | (cell[i + 1] as number))
       }
     }
   }
-  const sizes = ({ size }: Set<number>) => (size === 0 ? undefined : size)
-  return new Map([...sets].map(([key, steps]) => [key, { steps: steps.map(sizes), total: sizes(everyone.get(key)!) }]))
+  return new Map([...masks].map(([key, periods]) => [key, countedIn(frame, periods)]))
+}
+
+/** How many members there are in each step, and in all. */
+function countedIn(frame: Frame, periods: Map<string, Map<number, number>>) {
+  const { grain } = frame.question
+  // A day is a step of its own, so that nobody can be met twice in it; a week may lie in two months.
+  const alone = grain === "day" || grain === "hour"
+  const counts = frame.buckets.map(() => 0)
+  const sets = frame.buckets.map(() => new Set<number>())
+  const everyone = new Set<number>()
+  for (const [sk, there] of periods) {
+    const stepOfBit = Array.from({ length: 31 }, (_, bit) => frame.stepOf(sk, frame.hourly ? bit : bit + 1))
+    for (const [member, mask] of there) {
+      let last = -1
+      for (let bits = mask; bits !== 0; bits &= bits - 1) {
+        const step = stepOfBit[31 - Math.clz32(bits & -bits)]!
+        if (step < 0) continue
+        if (alone) counts[step]!++
+        else if (step !== last) sets[step]!.add(member)
+        last = step
+      }
+      if (last >= 0) everyone.add(member)
+    }
+  }
+  const orNothing = (count: number) => (count === 0 ? undefined : count)
+  return {
+    steps: alone ? counts.map(orNothing) : sets.map(({ size }) => orNothing(size)),
+    total: orNothing(everyone.size),
+  }
 }
 
 async function quantiles(frame: Frame, { of, q }: Quantile, by: Dimension | undefined): Promise<Grid> {
