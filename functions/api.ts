@@ -1,3 +1,4 @@
+import "#platform/web.ts"
 import { handle } from "hono/aws-lambda"
 import { apiApp } from "#api/api.ts"
 import { newTails } from "#pipeline/reading.ts"

@@ -1,3 +1,4 @@
+import "#platform/web.ts"
 import { handle } from "hono/aws-lambda"
 import { collectApp } from "#api/collect.ts"
 import { readConfig } from "#platform/config.ts"

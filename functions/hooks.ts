@@ -1,3 +1,4 @@
+import "#platform/web.ts"
 import { handle } from "hono/aws-lambda"
 import { hooksApp } from "#api/hooks.ts"
 import { readConfig } from "#platform/config.ts"

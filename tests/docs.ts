@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs"
-import * as z from "zod/mini"
 import { catalogue } from "#events/catalogue.ts"
+import { schemaOf } from "#events/property.ts"
 import { type Metric, metrics } from "#metrics/catalogue.ts"
 import { eventDimensions, lineDimensions } from "#metrics/dimension.ts"
 import { listVendors, type VendorConfig, vendorOf } from "#sources/registry.ts"
@@ -17,10 +17,7 @@ function eventsPage() {
     "",
   ]
   for (const [name, { description, properties }] of Object.entries(catalogue)) {
-    const schema = z.toJSONSchema(properties, { io: "input" }) as {
-      properties: Record<string, Property>
-      required?: string[]
-    }
+    const schema: { properties: Record<string, Property>; required?: string[] } = schemaOf(properties)
     lines.push(`## ${name}`, "", description, "", "| property | type | |", "|---|---|---|")
     for (const [property, of] of Object.entries(schema.properties)) {
       const type = of.enum?.join(" \\| ") ?? of.type ?? of.anyOf?.map((one) => one.type).join(" or ") ?? ""

@@ -12,6 +12,7 @@ import { zoneOf } from "#core/zone.ts"
 import { catalogue } from "#events/catalogue.ts"
 import type { JsonObject } from "#events/event.ts"
 import { isShapely, limits, parseInstant } from "#events/message.ts"
+import { schemaOf } from "#events/property.ts"
 import { type Metric, type MetricName, metrics } from "#metrics/catalogue.ts"
 import { Query } from "#metrics/query.ts"
 import { dimensionsOf } from "#metrics/run.ts"
@@ -160,7 +161,7 @@ export function apiApp(needs: ApiNeeds) {
       events: Object.entries(catalogue).map(([name, { description, properties }]) => ({
         name,
         description,
-        properties: z.toJSONSchema(properties, { io: "input" }),
+        properties: { $schema: "https://json-schema.org/draft/2020-12/schema", ...schemaOf(properties) },
       })),
     })
   })

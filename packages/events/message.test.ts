@@ -400,7 +400,7 @@ describe("quarantine", () => {
       expect(taken({ event, properties: { order_id: "1", revenue: "12,50" } }).quarantine).toEqual({
         code: "schema",
         field: "properties.revenue",
-        message: "must be a decimal such as 12.50, below 10^15, with at most 12 places",
+        message: "must be a decimal such as 12.50, not negative, below 10^15, with at most 12 places",
       })
     }
     expect(taken({ event: "Order Completed" }).quarantine).toMatchObject({ field: "properties.order_id" })

@@ -1,5 +1,5 @@
 import { DAY, instant, MINUTE } from "#core/clock.ts"
-import { catalogue, catalogueName } from "./catalogue.ts"
+import { breachOfType, catalogueName } from "./catalogue.ts"
 import { type Event, type EventType, eventTypes, type Json, type JsonObject, type Reason } from "./event.ts"
 
 /** Limits of one record; the request's own are in `accept`. */
@@ -133,8 +133,8 @@ export function schemaReason(event: Pick<Event, "type" | "event" | "properties">
   if (event.type !== "track" || event.event === undefined) return undefined
   const known = catalogueName(event.event)
   if (!known) return undefined
-  const parsed = catalogue[known].properties.safeParse(saying(event.properties ?? {}))
-  return parsed.success ? undefined : firstIssue(parsed.error.issues, "schema", "properties")
+  const breach = breachOfType(known, saying(event.properties ?? {}))
+  return breach && { code: "schema", field: fieldPath(["properties", ...breach.path]), message: breach.must }
 }
 
 const saysNothing = (value: Json | undefined) => value === null || value === ""
@@ -157,13 +157,6 @@ function without(object: JsonObject): JsonObject {
 
 const isObject = (value: Json): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-
-type Issue = { path: PropertyKey[]; message: string; code?: string }
-
-function firstIssue(issues: Issue[], code: string, under?: string): Reason {
-  const issue = issues[0] ?? { path: [], message: "is invalid" }
-  return { code, field: fieldPath([...(under ? [under] : []), ...issue.path]), message: issue.message }
-}
 
 /** `["batch", 3, "name"]` → `batch[3].name`. */
 export const fieldPath = (path: PropertyKey[]) =>

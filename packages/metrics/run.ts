@@ -1,3 +1,4 @@
+import { currencyPlaces } from "#core/currency.ts"
 import { type Decimal, fromText, ofCount, over, toNumber, toText } from "#core/decimal.ts"
 import { zoneOf } from "#core/zone.ts"
 import { emptySketch, fromJson, mergeInto, quantile, type Sketch } from "#science/sketch.ts"
@@ -418,16 +419,6 @@ function figure(metric: Metric, amount: Amount | undefined, currency: string): F
   }
   const value = typeof amount === "bigint" ? toNumber(amount) : amount
   return metric.unit === "count" ? value : rounded(value)
-}
-
-const places = new Map<string, number>()
-function currencyPlaces(currency: string) {
-  const known = places.get(currency)
-  if (known !== undefined) return known
-  const found =
-    new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2
-  places.set(currency, found)
-  return found
 }
 
 /** Whether the blocks of the views can answer, or the journal must be folded with the question in mind. */

@@ -59,7 +59,7 @@ describe.each(both)("events in quarantine, %s", (_, folded) => {
           id: "q1",
           source: "app",
           receivedAt: "2026-05-10T12:00:00.000Z",
-          reason: { code: "schema", field: "properties.order_id", message: "Invalid input" },
+          reason: { code: "schema", field: "properties.order_id", message: "is needed" },
           event: {
             id: "q1",
             type: "track",
@@ -93,7 +93,7 @@ describe.each(both)("events in quarantine, %s", (_, folded) => {
     const world = await withBroken(broken("q1", "5"))
     expect(await releaseAndAppend(world, {})).toEqual({
       released: [],
-      kept: [{ id: "q1", reason: { code: "schema", field: "properties.order_id", message: "Invalid input" } }],
+      kept: [{ id: "q1", reason: { code: "schema", field: "properties.order_id", message: "is needed" } }],
     })
     expect(await settled(world)).toEqual([1, 0, 0, 1])
   })

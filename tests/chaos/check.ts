@@ -1,5 +1,6 @@
 import { decimal, toText } from "#core/decimal.ts"
-import { catalogue } from "#events/catalogue.ts"
+import { breachOfType, type CatalogueName } from "#events/catalogue.ts"
+import type { JsonObject } from "#events/event.ts"
 import type { Message } from "#events/message.ts"
 import { Query, questionOf } from "#metrics/query.ts"
 import { run } from "#metrics/run.ts"
@@ -68,7 +69,7 @@ function byHand(messages: readonly Message[]) {
 
 const counts = (message: Message) =>
   message.type !== "track" ||
-  catalogue[message.event as keyof typeof catalogue].properties.safeParse(message.properties).success
+  breachOfType(message.event as CatalogueName, message.properties as JsonObject) === undefined
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
