@@ -1,7 +1,7 @@
+import { baseOf } from "#platform/base.ts"
 import { readConfig } from "#platform/config.ts"
 import { worker } from "#platform/lambda.ts"
-import { runtimeOf } from "#platform/runtime.ts"
 import { appendWorker } from "#platform/workers.ts"
 
-const runtime = runtimeOf(readConfig(process.env))
+const runtime = baseOf(readConfig(process.env))
 export const handler = worker(runtime, appendWorker(runtime))

@@ -97,6 +97,9 @@ const toApiKey = (item: Item): ApiKey => ({
 const TRUST_MS = 4 * SECOND
 const KEYS_REMEMBERED = 10_000
 
+/** Hears of the tenant that a key names while the key is looked up: what else will be read of it can be read with it. */
+type Beside = (claimed: TenantId) => void
+
 /**
  * Tells who calls by a key that was presented. Throws `Fault("unauthorized")` for a key that is malformed, unknown,
  * expired or revoked (all alike), `Fault("forbidden")` for one without the scope, and `Fault("unavailable")` when it
@@ -112,17 +115,18 @@ export function authenticator({ table, clock }: { table: Pick<Table, "get">; clo
       throw new Fault("unavailable", "keys cannot be checked at this moment; try again", { retryAfter: 1, cause })
     }
   }
-  const look = (tenant: TenantId, hash: string) => {
+  const look = (tenant: TenantId, hash: string, beside: Beside) => {
     const known = remembered.get(hash)
     if (known && known.until > clock()) return known.item
     if (remembered.size >= KEYS_REMEMBERED) remembered.clear()
     const item = read(tenant, hash)
+    beside(tenant)
     remembered.set(hash, { until: clock() + TRUST_MS, item })
     item.catch(() => remembered.delete(hash))
     return item
   }
 
-  return async (presented: string | undefined, wanted: Scope): Promise<Caller> => {
+  return async (presented: string | undefined, wanted: Scope, beside: Beside = () => {}): Promise<Caller> => {
     const refused = () => new Fault("unauthorized", "a valid API key is needed")
     const match = presented === undefined ? null : FORM.exec(presented)
     if (!match || !presented || checksum(presented.slice(0, -CHECK_LENGTH)) !== match[4]) throw refused()
@@ -130,7 +134,7 @@ export function authenticator({ table, clock }: { table: Pick<Table, "get">; clo
     if (!tenant.success) throw refused()
     const hash = sha256(presented)
     // Looked up by its hash: no comparison of secrets takes place whose time could tell anything.
-    const item = await look(tenant.data, hash)
+    const item = await look(tenant.data, hash, beside)
     if (
       !item ||
       item.revokedAt !== undefined ||

@@ -121,13 +121,14 @@ export function apiApp(needs: ApiNeeds) {
   app.onError((error, c) => problem(c, error, needs.log))
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
+  const beside = (tenant: TenantId) => void needs.planOf(tenant).catch(() => {})
   /** The tenant comes from the key alone. A route that takes no parameters is not asked with any. */
   const tenantOf = async (
     c: Context<Correlated>,
     scope: Scope,
     parameters: "some" | "none" = "none",
   ): Promise<TenantId> => {
-    const caller = await needs.authenticate(keyInHeader(c.req.raw), scope)
+    const caller = await needs.authenticate(keyInHeader(c.req.raw), scope, beside)
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
     const user = c.req.header("x-octant-user")

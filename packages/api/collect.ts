@@ -10,6 +10,7 @@ import { shortHash } from "#core/hash.ts"
 import type { Log } from "#core/log.ts"
 import type { Tracing } from "#core/unit.ts"
 import { accept, type Enqueue, requestLimits } from "#pipeline/accept.ts"
+import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { readJson } from "./body.ts"
 import { type LimitNeeds, within } from "./limits.ts"
@@ -62,15 +63,21 @@ export function collectApp(needs: CollectNeeds) {
   app.onError((error, c) => problem(c, error, needs.log))
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
+  /** What else it takes to answer, read with the key itself. Whoever fails here fails again where it matters. */
+  const beside = (tenant: TenantId) => {
+    needs.planOf(tenant).catch(() => {})
+    needs.trackingPlan?.(tenant).catch(() => {})
+  }
+
   const receive = async (c: Context<Correlated>, records: (body: object) => unknown) => {
     const request = c.req.raw
     const presented = keyInHeader(request)
     // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
-    const known = presented === undefined ? undefined : await needs.authenticate(presented, "write")
+    const known = presented === undefined ? undefined : await needs.authenticate(presented, "write", beside)
     const body = await readJson(request, requestLimits.bytes)
     if (typeof body !== "object" || body === null || Array.isArray(body))
       throw new Fault("invalid_request", "the body must be a JSON object")
-    const caller = known ?? (await needs.authenticate(keyOf(body), "write"))
+    const caller = known ?? (await needs.authenticate(keyOf(body), "write", beside))
     c.set("tenant", caller.tenant)
     c.set("key", caller.key)
     const list = records(body)

@@ -41,8 +41,8 @@ export function publish(service: string, told: readonly Told[]) {
       },
     ]
   })
+  const metrics = new Metrics({ namespace: NAMESPACE, serviceName: service })
   for (const [labels, some] of Map.groupBy(kept, ({ labels }) => JSON.stringify(labels))) {
-    const metrics = new Metrics({ namespace: NAMESPACE, serviceName: service })
     metrics.addDimensions(JSON.parse(labels) as Record<string, string>)
     for (const { name, value } of some) metrics.addMetric(name, unitOf(name), value)
     metrics.publishStoredMetrics()

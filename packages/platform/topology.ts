@@ -96,7 +96,7 @@ export const functions = {
     handler: "functions/collect.handler",
     timeoutSeconds: 15,
     memoryMb: 512,
-    table: ["GetItem", "PutItem"],
+    table: ["GetItem", "BatchGetItem", "PutItem"],
     sends: ["append"],
     settings: limits.settings,
     secrets: limits.secrets,

@@ -4,7 +4,7 @@
  * through Node's `fetch`, with classes of its own. Bodies are text or bytes that are there as a whole: Lambda knows no others.
  */
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the characters that a header may not have are these
+
 const UNFIT = /[\0\r\n]|[^\0-\xff]/
 const AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g
 

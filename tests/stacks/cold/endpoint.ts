@@ -7,7 +7,7 @@ type Body = {
   TableName?: string
   Key?: Key
   ExpressionAttributeValues?: { ":pk"?: { S: string } }
-  RequestItems?: object
+  RequestItems?: Record<string, { Keys: Key[] }>
   Entries?: { Id: string }[]
   CiphertextBlob?: string
 }
@@ -21,17 +21,23 @@ export const KEY = Buffer.alloc(32, 7).toString("base64")
  */
 export async function startEndpoint(items: readonly Item[]) {
   let seen: string[] = []
+  const found = (key: Key) => items.find(({ pk, sk }) => pk === key.pk.S && sk === key.sk.S)
 
   const answers: Record<string, (body: Body) => object> = {
     GetItem: ({ Key }) => {
-      const item = items.find(({ pk, sk }) => pk === Key?.pk.S && sk === Key.sk.S)
+      const item = Key && found(Key)
       return item ? { Item: attributes(item) } : {}
     },
     Query: ({ ExpressionAttributeValues }) => ({
       Items: items.filter(({ pk }) => pk === ExpressionAttributeValues?.[":pk"]?.S).map(attributes),
     }),
     BatchGetItem: ({ RequestItems = {} }) => ({
-      Responses: Object.fromEntries(Object.keys(RequestItems).map((table) => [table, []])),
+      Responses: Object.fromEntries(
+        Object.entries(RequestItems).map(([table, { Keys }]) => [
+          table,
+          Keys.flatMap((key) => found(key) ?? []).map(attributes),
+        ]),
+      ),
     }),
     PutItem: () => ({}),
     UpdateItem: () => ({ Attributes: { seq: { N: "2" }, events: { N: "200" } } }),
