@@ -1,11 +1,9 @@
-import "#platform/web.ts"
-import { handle } from "hono/aws-lambda"
 import { apiApp } from "#api/api.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { cacheOf } from "#platform/cache.ts"
 import { readConfig } from "#platform/config.ts"
-import { door } from "#platform/lambda.ts"
+import { door } from "#platform/door.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
 const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
-export const handler = door(runtime, handle(apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) })))
+export const handler = door(runtime, apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) }))

@@ -1,9 +1,7 @@
-import "#platform/web.ts"
-import { handle } from "hono/aws-lambda"
 import { hooksApp } from "#api/hooks.ts"
 import { readConfig } from "#platform/config.ts"
-import { door } from "#platform/lambda.ts"
+import { door } from "#platform/door.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
 const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
-export const handler = door(runtime, handle(hooksApp(runtime)))
+export const handler = door(runtime, hooksApp(runtime))

@@ -1,9 +1,12 @@
+import type { Agent } from "node:http"
 import { type Clock, systemClock } from "#core/clock.ts"
 import { type Credentials, signer } from "./signature.ts"
 
 // To import them makes Node load all that they could export, its own fetch too: a third of a worker's cold start.
-const http = process.getBuiltinModule("node:http")
-const https = process.getBuiltinModule("node:https")
+const transports = {
+  "http:": () => process.getBuiltinModule("node:http"),
+  "https:": () => process.getBuiltinModule("node:https"),
+}
 
 /** What AWS refused, by its own code, such as `ConditionalCheckFailedException`. */
 export class AwsError extends Error {
@@ -65,7 +68,14 @@ const SLOWEST_BACKOFF_MS = 2000
  * the bytes and twenty times the start-up (docs/decisions/003). Passing faults are retried with full jitter.
  */
 export function awsClient(options: AwsOptions): AwsCall {
-  const agents = { "http:": new http.Agent({ keepAlive: true }), "https:": new https.Agent({ keepAlive: true }) }
+  const agents = new Map<string, Agent>()
+  const agentFor = (protocol: keyof typeof transports) => {
+    const known = agents.get(protocol)
+    if (known) return known
+    const agent = new (transports[protocol]().Agent)({ keepAlive: true })
+    agents.set(protocol, agent)
+    return agent
+  }
   const attempts = options.attempts ?? 4
   const clock = options.clock ?? systemClock
   const sign = signer()
@@ -91,7 +101,8 @@ export function awsClient(options: AwsOptions): AwsCall {
         body,
       }
       const headers = sign(unsigned, options.credentials(), clock())
-      const send = url.protocol === "https:" ? https.request : http.request
+      const protocol = url.protocol as keyof typeof transports
+      const send = transports[protocol]().request
       const request = send(
         {
           hostname: url.hostname,
@@ -99,7 +110,7 @@ export function awsClient(options: AwsOptions): AwsCall {
           method: "POST",
           path: "/",
           headers,
-          agent: agents[url.protocol as keyof typeof agents],
+          agent: agentFor(protocol),
           timeout: options.timeoutMs ?? 10_000,
         },
         (response) => {

@@ -3,7 +3,7 @@ import * as z from "zod/mini"
 import { type FigureName, known } from "#core/known.ts"
 import { readConfig } from "./config.ts"
 import { dimensions, NAMESPACE } from "./emf.ts"
-import { door, worker } from "./lambda.ts"
+import { awaited, worker } from "./lambda.ts"
 import { runtimeOf } from "./runtime.ts"
 
 /** CloudWatch's embedded metric format, as its specification has it. */
@@ -65,7 +65,7 @@ function told() {
 
 test("on Lambda the figures of a call are in its log when it ends, by the names that Prometheus has", async () => {
   const runtime = onLambda()
-  const handler = door(runtime, async (route: string) => {
+  const handler = awaited(runtime, async (route: string) => {
     runtime.figures.count("octant_requests_total", { route, status: 200 })
     runtime.figures.took("octant_request_seconds", { route, status: 200 }, 40)
     runtime.figures.took("octant_store_seconds", { service: "dynamodb", action: "GetItem", outcome: "ok" }, 4)
@@ -110,7 +110,7 @@ test("a figure that has more values than a line may hold is told whole", async (
 
 test("elsewhere nothing is written, and nothing is kept", async () => {
   const runtime = runtimeOf(readConfig(configured))
-  await door(runtime, async () => runtime.figures.count("octant_requests_total", { route: "/", status: 200 }))()
+  await awaited(runtime, async () => runtime.figures.count("octant_requests_total", { route: "/", status: 200 }))()
   expect(printed).toBe("")
 })
 

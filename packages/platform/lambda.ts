@@ -1,11 +1,11 @@
 import { SECOND } from "#core/clock.ts"
-import type { Runtime } from "./runtime.ts"
+import type { Base } from "./base.ts"
 
 type Handler<A extends unknown[], R> = (...args: A) => Promise<R>
 
 /** A function that somebody waits for: its figures are written before it is frozen, its spans when there is time. */
-export const door =
-  <A extends unknown[], R>({ told }: Pick<Runtime, "told">, handler: Handler<A, R>): Handler<A, R> =>
+export const awaited =
+  <A extends unknown[], R>({ told }: Pick<Base, "told">, handler: Handler<A, R>): Handler<A, R> =>
   async (...args) => {
     try {
       return await handler(...args)
@@ -17,7 +17,7 @@ export const door =
 
 /** A function that nobody waits for: it is frozen only when its spans are out, or a second later. */
 export const worker =
-  <A extends unknown[], R>({ told }: Pick<Runtime, "told">, handler: Handler<A, R>): Handler<A, R> =>
+  <A extends unknown[], R>({ told }: Pick<Base, "told">, handler: Handler<A, R>): Handler<A, R> =>
   async (...args) => {
     try {
       return await handler(...args)

@@ -121,4 +121,6 @@ export class LightResponse extends Message {
   }
 }
 
-Object.assign(globalThis, { Headers: LightHeaders, Request: LightRequest, Response: LightResponse })
+/** From here on this process has them in place of Node's own. */
+export const installWeb = () =>
+  void Object.assign(globalThis, { Headers: LightHeaders, Request: LightRequest, Response: LightResponse })
