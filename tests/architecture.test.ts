@@ -175,7 +175,7 @@ test("time is an argument: the clock is read in one file, and where the product 
 })
 
 test("chance is an argument: it is drawn where the functions' and the command's powers are put together", () => {
-  const powers = ["packages/platform/runtime.ts", "packages/cli/terminal.ts", "packages/core/random.ts"]
+  const powers = ["packages/platform/base.ts", "packages/cli/terminal.ts", "packages/core/random.ts"]
   const draws = /Math\.random|randomBytes|getRandomValues|randomInt/g
   expect(offenders(({ path, code }) => (powers.includes(path) ? [] : (code.match(draws) ?? [])))).toEqual([])
 })

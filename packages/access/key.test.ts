@@ -6,7 +6,8 @@ import { randomText, seededRandom } from "#core/random.ts"
 import { startTable } from "#platform/fixture.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import { authenticator, createKey, listKeys, NewKey, revokeKey, type Scope, scopes } from "./key.ts"
+import { authenticator, type Scope, scopes } from "./caller.ts"
+import { createKey, listKeys, NewKey, revokeKey } from "./key.ts"
 
 let table: Table
 let stop: () => Promise<void>

@@ -1,17 +1,13 @@
-import { crc32 } from "node:zlib"
 import "#core/words.ts"
 import * as z from "zod/mini"
-import { type Clock, instant, SECOND } from "#core/clock.ts"
+import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { sha256 } from "#core/hash.ts"
 import { type Random, randomText } from "#core/random.ts"
 import { type AuditNeeds, audited } from "#store/audit.ts"
-import { keys, TenantId } from "#store/keys.ts"
-import type { Item, Table } from "#store/table.ts"
-
-/** What a key may do. `admin` includes `read`. */
-export const scopes = ["write", "read", "admin"] as const
-export type Scope = (typeof scopes)[number]
+import { keys, type TenantId } from "#store/keys.ts"
+import type { Table } from "#store/table.ts"
+import { type ApiKey, checksum, ID_LENGTH, SECRET_LENGTH, scopes, toApiKey } from "./caller.ts"
 
 export const NewKey = z.strictObject({
   name: z.string().check(z.minLength(1), z.maxLength(200)),
@@ -23,30 +19,7 @@ export const NewKey = z.strictObject({
   expiresAt: z.optional(z.iso.datetime()),
 })
 
-/** A key as it is listed: never the key itself, which is shown once. */
-export type ApiKey = {
-  id: string
-  name: string
-  scope: Scope
-  source: string
-  createdAt: string
-  expiresAt?: string
-  revokedAt?: string
-}
-/** Who calls. The tenant comes from the key alone. */
-export type Caller = { tenant: TenantId; key: string; scope: Scope; source: string }
-
 type Needs = AuditNeeds & { table: Table; random: Random }
-
-const SECRET_LENGTH = 32
-const CHECK_LENGTH = 6
-const ID_LENGTH = 16
-const FORM = new RegExp(
-  `^oct_(write|read|admin)_([a-z0-9-]{1,40})_([0-9A-Za-z]{${SECRET_LENGTH}})([0-9a-z]{${CHECK_LENGTH}})$`,
-)
-
-/** A checksum, so that junk and typing errors are refused before anything is read. It protects nothing. */
-const checksum = (text: string) => crc32(text).toString(36).padStart(7, "0").slice(-CHECK_LENGTH)
 
 /** Makes a key; `key` is shown this once, the table keeps its SHA-256. Throws `Fault("invalid_request")` for one that is over. */
 export async function createKey(
@@ -82,70 +55,3 @@ export async function revokeKey(needs: Omit<Needs, "random">, tenant: TenantId, 
   await audited(needs, tenant, deed, [{ set: keys.apiKey(tenant, item.sk), values: { revokedAt } }])
   return { ...toApiKey(item), revokedAt }
 }
-
-const toApiKey = (item: Item): ApiKey => ({
-  id: item.sk.slice(0, ID_LENGTH),
-  name: String(item.name),
-  scope: item.scope as Scope,
-  source: String(item.source),
-  createdAt: String(item.createdAt),
-  ...(item.expiresAt === undefined ? {} : { expiresAt: String(item.expiresAt) }),
-  ...(item.revokedAt === undefined ? {} : { revokedAt: String(item.revokedAt) }),
-})
-
-/** How long a function may go on believing what it read of a key: a revocation takes effect within this. */
-const TRUST_MS = 4 * SECOND
-const KEYS_REMEMBERED = 10_000
-
-/** Hears of the tenant that a key names while the key is looked up: what else will be read of it can be read with it. */
-type Beside = (claimed: TenantId) => void
-
-/**
- * Tells who calls by a key that was presented. Throws `Fault("unauthorized")` for a key that is malformed, unknown,
- * expired or revoked (all alike), `Fault("forbidden")` for one without the scope, and `Fault("unavailable")` when it
- * cannot be read: nobody is let in unseen.
- */
-export function authenticator({ table, clock }: { table: Pick<Table, "get">; clock: Clock }) {
-  const remembered = new Map<string, { until: number; item: Promise<Item | undefined> }>()
-
-  const read = async (tenant: TenantId, hash: string) => {
-    try {
-      return await table.get(keys.apiKey(tenant, hash))
-    } catch (cause) {
-      throw new Fault("unavailable", "keys cannot be checked at this moment; try again", { retryAfter: 1, cause })
-    }
-  }
-  const look = (tenant: TenantId, hash: string, beside: Beside) => {
-    const known = remembered.get(hash)
-    if (known && known.until > clock()) return known.item
-    if (remembered.size >= KEYS_REMEMBERED) remembered.clear()
-    const item = read(tenant, hash)
-    beside(tenant)
-    remembered.set(hash, { until: clock() + TRUST_MS, item })
-    item.catch(() => remembered.delete(hash))
-    return item
-  }
-
-  return async (presented: string | undefined, wanted: Scope, beside: Beside = () => {}): Promise<Caller> => {
-    const refused = () => new Fault("unauthorized", "a valid API key is needed")
-    const match = presented === undefined ? null : FORM.exec(presented)
-    if (!match || !presented || checksum(presented.slice(0, -CHECK_LENGTH)) !== match[4]) throw refused()
-    const tenant = TenantId.safeParse(match[2])
-    if (!tenant.success) throw refused()
-    const hash = sha256(presented)
-    // Looked up by its hash: no comparison of secrets takes place whose time could tell anything.
-    const item = await look(tenant.data, hash, beside)
-    if (
-      !item ||
-      item.revokedAt !== undefined ||
-      (item.expiresAt !== undefined && Date.parse(String(item.expiresAt)) <= clock())
-    )
-      throw refused()
-    const key = toApiKey(item)
-    if (key.scope !== wanted && !(key.scope === "admin" && wanted === "read")) {
-      throw new Fault("forbidden", `this key has the scope ${key.scope}; ${wanted} is needed`)
-    }
-    return { tenant: tenant.data, key: key.id, scope: key.scope, source: key.source }
-  }
-}
-export type Authenticate = ReturnType<typeof authenticator>

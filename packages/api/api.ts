@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono"
 import * as z from "zod/mini"
-import { type Authenticate, createKey, listKeys, NewKey, revokeKey, type Scope } from "#access/key.ts"
+import type { Authenticate, Scope } from "#access/caller.ts"
+import { createKey, listKeys, NewKey, revokeKey } from "#access/key.ts"
 import { getTenant } from "#access/tenant.ts"
 import { instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"

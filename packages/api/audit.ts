@@ -1,7 +1,7 @@
 import type { Context, Hono } from "hono"
 import "#core/words.ts"
 import * as z from "zod/mini"
-import type { Scope } from "#access/key.ts"
+import type { Scope } from "#access/caller.ts"
 import { instant } from "#core/clock.ts"
 import { parseInstant } from "#events/message.ts"
 import { type Actor, type AuditNeeds, type Deed, noted, readAudit } from "#store/audit.ts"

@@ -2,7 +2,7 @@ import type { Context } from "hono"
 // A router that prepares nothing is enough for so few paths, and the quickest to start.
 import { HonoBase } from "hono/hono-base"
 import { LinearRouter } from "hono/router/linear-router"
-import type { Authenticate } from "#access/key.ts"
+import type { Authenticate } from "#access/caller.ts"
 import type { TrackingPlan } from "#access/tracking.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"

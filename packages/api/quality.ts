@@ -1,7 +1,7 @@
 import "#core/words.ts"
 import type { Context, Hono } from "hono"
 import * as z from "zod/mini"
-import type { Scope } from "#access/key.ts"
+import type { Scope } from "#access/caller.ts"
 import { readPlan, writePlan } from "#access/tracking.ts"
 import { DAY, instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"

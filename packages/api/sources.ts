@@ -1,8 +1,8 @@
 import type { Context, Hono } from "hono"
 import "#core/words.ts"
 import * as z from "zod/mini"
+import type { Scope } from "#access/caller.ts"
 import { openHook } from "#access/hook.ts"
-import type { Scope } from "#access/key.ts"
 import {
   changeSource,
   createSource,

@@ -1,4 +1,4 @@
-import type { Scope } from "#access/key.ts"
+import type { Scope } from "#access/caller.ts"
 import { SECOND } from "#core/clock.ts"
 import { Refusal, rootOf, Unreachable, Usage } from "./failure.ts"
 import type { Remote } from "./options.ts"

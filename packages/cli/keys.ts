@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander"
-import { createKey, listKeys, NewKey, revokeKey, scopes } from "#access/key.ts"
+import { scopes } from "#access/caller.ts"
+import { createKey, listKeys, NewKey, revokeKey } from "#access/key.ts"
 import { instant } from "#core/clock.ts"
 import { parseInstant } from "#events/message.ts"
 import { Usage } from "./failure.ts"

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { authenticator } from "#access/key.ts"
+import { authenticator } from "#access/caller.ts"
 import { startWorld, type World } from "./world.ts"
 
 let world: World

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { authenticator } from "#access/key.ts"
+import { authenticator } from "#access/caller.ts"
 import { limiterOf } from "#access/limit.ts"
 import { planReader } from "#access/plans.ts"
 import { trackingPlanReader } from "#access/tracking.ts"

@@ -19,7 +19,7 @@ type UrlAnswer = {
   body: string
   isBase64Encoded: boolean
 }
-type App = { fetch(request: Request, env: object): Response | Promise<Response> }
+type App = { fetch: (request: Request, env: object) => Response | Promise<Response> }
 
 /** An app behind a Function URL. The process answers with the light classes of `web.ts` from then on. */
 export function door(runtime: Pick<Base, "told">, app: App) {
