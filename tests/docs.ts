@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs"
+import { lexicon } from "vader-sentiment/src/vader_lexicon.js"
 import { catalogue } from "#events/catalogue.ts"
 import { schemaOf } from "#events/property.ts"
 import { type Metric, metrics } from "#metrics/catalogue.ts"
@@ -92,7 +93,25 @@ const NOW = Date.parse("2026-01-31T12:00:00.000Z")
 const imports = ({ exported, table }: Vendor) =>
   exported ? `its API's objects${table ? " and its dashboard's CSV" : ""}` : "by a mapping"
 
-export const pages = { "docs/events.md": eventsPage, "docs/metrics.md": metricsPage, "docs/vendors.md": vendorsPage }
+/** The package's object of 7,500 words takes 10 ms to make, also where nobody asks for a word: as text it takes none. */
+function lexiconFile() {
+  const byRating = Map.groupBy(Object.entries(lexicon), ([, rating]) => rating)
+  const lines = [...byRating]
+    .toSorted(([a], [b]) => a - b)
+    .map(([rating, words]) => [rating, ...words.map(([word]) => word)].join("\t"))
+  return [
+    "/** VADER's lexicon as the npm package vader-sentiment has it: a rating and its words. Written by `npm run docs`. */",
+    `export const vader = String.raw\`${lines.join("\n")}\``,
+    "",
+  ].join("\n")
+}
+
+export const pages = {
+  "docs/events.md": eventsPage,
+  "docs/metrics.md": metricsPage,
+  "docs/vendors.md": vendorsPage,
+  "packages/science/vader.ts": lexiconFile,
+}
 
 if (import.meta.main) for (const [file, page] of Object.entries(pages)) writeFileSync(file, page())
 

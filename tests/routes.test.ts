@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { createKey, type Scope } from "#access/key.ts"
+import type { Scope } from "#access/caller.ts"
+import { createKey } from "#access/key.ts"
 import { createSource, NewSource } from "#access/source.ts"
 import { writePlan } from "#access/tracking.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"

@@ -1,4 +1,4 @@
-import { authenticator } from "#access/key.ts"
+import { authenticator } from "#access/caller.ts"
 import { planReader } from "#access/plans.ts"
 import { Tenant } from "#access/tenant.ts"
 import { trackingPlanReader } from "#access/tracking.ts"

@@ -1,4 +1,4 @@
-import { lexicon } from "vader-sentiment/src/vader_lexicon.js"
+import { vader } from "./vader.ts"
 
 /** Four lines that VADER 3.3.2 has and the npm package, made from an older lexicon, has not. */
 const newer: [string, number][] = [
@@ -17,7 +17,10 @@ let known: Map<string, number> | undefined
 export function ratings(): ReadonlyMap<string, number> {
   if (known) return known
   known = new Map()
-  for (const word in lexicon) known.set(word, lexicon[word]!)
+  for (const line of vader.split("\n")) {
+    const [rating, ...words] = line.split("\t")
+    for (const word of words) known.set(word, Number(rating))
+  }
   for (const [word, rating] of newer) known.set(word, rating)
   return known
 }
