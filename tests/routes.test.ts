@@ -3,6 +3,9 @@ import type { Scope } from "#access/caller.ts"
 import { createKey } from "#access/key.ts"
 import { createSource, NewSource } from "#access/source.ts"
 import { writePlan } from "#access/tracking.ts"
+import { managementApp } from "#api/management.ts"
+import { questionsApp } from "#api/questions.ts"
+import { newTails } from "#pipeline/reading.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
 import { verifyAudit } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
@@ -250,7 +253,10 @@ const goodKey = ({ way }: Route, tenant = world.acme) =>
   ]
 
 test.each(["collect", "api"] as const)("every route of %s is described here, and nothing else is", (door) => {
-  const served = open[door].routes
+  const needs = { ...world.stack.runtime, tails: newTails() }
+  const parts = door === "collect" ? [open.collect] : [questionsApp(needs), managementApp(needs)]
+  const served = parts
+    .flatMap(({ routes }) => routes)
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path}`)
   expect(new Set(served)).toEqual(new Set(Object.keys(ways[door])))

@@ -46,8 +46,11 @@ export const toApiKey = (item: Item): ApiKey => ({
 const TRUST_MS = 4 * SECOND
 const KEYS_REMEMBERED = 10_000
 
-/** Hears of the tenant that a key names while the key is looked up: what else will be read of it can be read with it. */
-type Beside = (claimed: TenantId) => void
+/**
+ * Hears of the tenant that a key names while the key is looked up: what else will be read of it can be read with it.
+ * If it fails, it fails again where it matters.
+ */
+type Beside = (claimed: TenantId) => Promise<unknown>
 
 /**
  * Tells who calls by a key that was presented. Throws `Fault("unauthorized")` for a key that is malformed, unknown,
@@ -69,13 +72,17 @@ export function authenticator({ table, clock }: { table: Pick<Table, "get">; clo
     if (known && known.until > clock()) return known.item
     if (remembered.size >= KEYS_REMEMBERED) remembered.clear()
     const item = read(tenant, hash)
-    beside(tenant)
     remembered.set(hash, { until: clock() + TRUST_MS, item })
     item.catch(() => remembered.delete(hash))
+    Promise.try(beside, tenant).catch(() => {})
     return item
   }
 
-  return async (presented: string | undefined, wanted: Scope, beside: Beside = () => {}): Promise<Caller> => {
+  return async (
+    presented: string | undefined,
+    wanted: Scope,
+    beside: Beside = () => Promise.resolve(),
+  ): Promise<Caller> => {
     const refused = () => new Fault("unauthorized", "a valid API key is needed")
     const match = presented === undefined ? null : FORM.exec(presented)
     if (!match || !presented || checksum(presented.slice(0, -CHECK_LENGTH)) !== match[4]) throw refused()

@@ -1,15 +1,13 @@
 import type { Context, Hono } from "hono"
 import "#core/words.ts"
 import * as z from "zod/mini"
-import type { Scope } from "#access/caller.ts"
 import { instant } from "#core/clock.ts"
 import { parseInstant } from "#events/message.ts"
 import { type Actor, type AuditNeeds, type Deed, noted, readAudit } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
+import type { TenantOf } from "./app.ts"
 import { type Correlated, parsed } from "./problem.ts"
-
-type TenantOf = (c: Context<Correlated>, scope: Scope, parameters?: "some") => Promise<TenantId>
 
 /** The same powers in the hands of the key that asks. */
 export const by = <T extends object>(c: Context<Correlated>, needs: T): T & { actor: Actor } => ({

@@ -64,11 +64,8 @@ export function collectApp(needs: CollectNeeds) {
   app.onError((error, c) => problem(c, error, needs.log))
   app.notFound((c) => problem(c, new Fault("not_found", "there is no such path"), needs.log))
 
-  /** What else it takes to answer, read with the key itself. Whoever fails here fails again where it matters. */
-  const beside = (tenant: TenantId) => {
-    needs.planOf(tenant).catch(() => {})
-    needs.trackingPlan?.(tenant).catch(() => {})
-  }
+  /** What else it takes to answer, read with the key itself. */
+  const beside = (tenant: TenantId) => Promise.all([needs.planOf(tenant), needs.trackingPlan?.(tenant)])
 
   const receive = async (c: Context<Correlated>, records: (body: object) => unknown) => {
     const request = c.req.raw

@@ -1,7 +1,6 @@
 import "#core/words.ts"
-import type { Context, Hono } from "hono"
+import type { Hono } from "hono"
 import * as z from "zod/mini"
-import type { Scope } from "#access/caller.ts"
 import { readPlan, writePlan } from "#access/tracking.ts"
 import { DAY, instant } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
@@ -14,6 +13,7 @@ import { differencesOf, draftOf } from "#pipeline/quality/draft.ts"
 import { ask } from "#pipeline/reading.ts"
 import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
+import type { TenantOf } from "./app.ts"
 import { by } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
@@ -81,8 +81,6 @@ export const PlanDocument = z.strictObject({
 })
 const PlanWish = z.strictObject({ plan: PlanDocument, revision: z.optional(z.int().check(z.gte(0))) })
 const DraftWish = z.strictObject({ apply: z.optional(z.boolean()) })
-
-type TenantOf = (c: Context<Correlated>, scope: Scope, parameters?: "some") => Promise<TenantId>
 
 /** How good the data is, and what is expected of it. */
 export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds & AuditNeeds, tenantOf: TenantOf) {

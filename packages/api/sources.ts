@@ -1,7 +1,6 @@
-import type { Context, Hono } from "hono"
+import type { Hono } from "hono"
 import "#core/words.ts"
 import * as z from "zod/mini"
-import type { Scope } from "#access/caller.ts"
 import { openHook } from "#access/hook.ts"
 import {
   changeSource,
@@ -25,13 +24,12 @@ import { listVendors } from "#sources/registry.ts"
 import type { Delivery } from "#sources/source.ts"
 import { announced } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
+import type { TenantOf } from "./app.ts"
 import { by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
 export type SourcesNeeds = SourceNeeds & AcceptNeeds & ReadNeeds & { fetch: typeof fetch }
-
-export type TenantOf = (c: Context<Correlated>, scope: Scope, parameters?: "some") => Promise<TenantId>
 
 const BODY_BYTES = 256 * 1024
 const DeliveriesPage = z.strictObject({
