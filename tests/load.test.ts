@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process"
 import { describe, expect, test } from "vitest"
-import { quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
+import { comparable, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
 const samples = (kind: Sample["kind"], ms: number, count = 100, status = 200): Sample[] =>
   Array.from({ length: count }, () => ({ kind, status, ms }))
@@ -38,8 +38,16 @@ describe("a run of the load", () => {
       { flooded: flooded(samples("collect", 21, 2)) },
       ["the others' collect has a p99 of 21 ms while one floods, and 10 ms before: 2.1 times"],
     ],
-    ["with an answer of 503", { flooded: flooded(samples("query", 1, 1, 503)) }, ["1 requests failed"]],
-    ["with a request that was not answered", { calm: flooded(samples("query", 1, 1, 0)) }, ["1 requests failed"]],
+    [
+      "with an answer of 503",
+      { flooded: flooded(samples("query", 1, 1, 503)) },
+      ["1 requests failed, the first with 503"],
+    ],
+    [
+      "with a request that was not answered",
+      { calm: flooded(samples("query", 1, 1, 0)) },
+      ["1 requests failed, the first without an answer"],
+    ],
     ["that lost an event", { missing: 1 }, ["1 accepted events were not counted"]],
     [
       "in which the others were limited",
@@ -53,6 +61,14 @@ describe("a run of the load", () => {
     ],
     ["in which nothing was asked", { flooded: samples("collect", 10) }, ["nothing of the others' query was answered"]],
   ])("%s is bad", (_, change, wrong) => expect(run(change)).toEqual(wrong))
+})
+
+describe("rounds beside which other programs ran", () => {
+  const rounds = (...others: number[]) => others.map((processors, no) => ({ no, others: processors }))
+  const judged = (wanted: number, ...others: number[]) => comparable(rounds(...others), wanted).map(({ no }) => no)
+  test("are left out when there are enough others", () => expect(judged(2, 0.1, 1.2, 0.25, 0.26)).toEqual([0, 2]))
+  test("count when there are not: nothing passes for want of a quiet machine", () =>
+    expect(judged(3, 0.1, 1.2, 0.25, 0.26)).toEqual([0, 1, 2, 3]))
 })
 
 test("for a few seconds against processes of its own, what was accepted is counted", async () => {

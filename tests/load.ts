@@ -1,5 +1,5 @@
 import { mkdtempSync } from "node:fs"
-import { availableParallelism, loadavg, tmpdir } from "node:os"
+import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
@@ -11,12 +11,13 @@ import { startChild } from "./bench/child.ts"
 import { cpuMsOf, startCluster } from "./bench/cluster.ts"
 import { columns } from "./load/columns.ts"
 import { type Account, checkCounted, countedSoFar, freshness, lane, type Urls } from "./load/lane.ts"
-import { type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
+import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
 /**
  * `npm run load -- [--seconds 60] [--tenants 8] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: in
  * turns all tenants send and ask alike, and one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
  * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
+ * Rounds beside which other programs ran are measured again, and left out if there are enough without them.
  * `--url` runs it against a stage of one's own, with tenants for this alone as JSON in OCTANT_LOAD_TENANTS:
  * `[{ "id", "writeKey", "readKey" }]`.
  */
@@ -34,7 +35,8 @@ const { values } = parseArgs({
   },
 })
 const LONGEST_SECONDS = 600
-const ROUNDS = 3
+const ROUND_SECONDS = 10
+const MOST_ROUNDS = 6
 const DELAY_RESOLUTION_MS = 5
 const NANOS = 1e6
 /** Whoever is held up for so long himself cannot say how long others took. */
@@ -103,9 +105,9 @@ function elsewhere(url: string): Place {
 async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> {
   const lanes = accounts.map((account, i) => lane({ urls, account, number: i, rate }))
   let heldUpMs = 0
-  /** Everybody for a while, the first so many times as much; the processor time of each part. */
-  const phase = async (name: string, forMs: number, times: number) => {
-    const before = cpu()
+  /** Everybody for a while, the first so many times as much; the processors that each part and other programs took. */
+  const phase = async (name: string, forMs: number, times: number): Promise<Phase> => {
+    const [before, busyBefore, began] = [cpu(), machineMs(), performance.now()]
     const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
     delay.enable()
     const probing = freshness(urls, probe, forMs)
@@ -114,32 +116,50 @@ async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> 
     )
     delay.disable()
     heldUpMs = Math.max(heldUpMs, delay.max / NANOS)
-    const after = cpu()
-    const spent = Object.keys(after).map((part) => `${part} ${((after[part]! - before[part]!) / forMs).toFixed(2)}`)
-    say(
-      `${name}: ${samples.flat().length} requests in ${(forMs / SECOND).toFixed(1)} s; load ${loadavg()[0]!.toFixed(1)} on ${availableParallelism()}${spent.length > 0 ? `; processors: ${spent.join(", ")}` : ""}`,
+    const [after, busyAfter, took] = [cpu(), machineMs(), performance.now() - began]
+    const spent = Object.keys(after).map((part): [string, number] => [part, (after[part]! - before[part]!) / took])
+    const busy = (busyAfter.all - busyBefore.all) / took
+    const load = (busyAfter.ours - busyBefore.ours) / took
+    const others = Math.max(
+      0,
+      spent.reduce((rest, [, processors]) => rest - processors, busy - load),
     )
-    return { samples, fresh: await probing }
+    const shown = [...spent, ["this load", load] as const, ["other programs", others] as const]
+    say(
+      `${name}: ${samples.flat().length} requests in ${(took / SECOND).toFixed(1)} s; processors of ${cpus().length}: ${shown.map(([part, processors]) => `${part} ${processors.toFixed(2)}`).join(", ")}`,
+    )
+    return { samples, fresh: await probing, others }
   }
   const before = await Promise.all(accounts.map((account) => countedSoFar(urls.api, account)))
   const settled = () =>
     Promise.all(lanes.map((one, i) => checkCounted(urls.api, one.account, before[i]! + one.accepted())))
   // Connections, caches and the first fold are not what is measured.
   const { samples: first } = await phase("warm-up", Math.min(10, seconds / 4) * SECOND, 1)
-  const [calm, flooded] = [noPhase(), noPhase()]
-  // In turns, so that whatever else the machine does meets both.
-  const rounds = seconds >= ROUNDS * 8 ? ROUNDS : 1
+  const wanted = Math.max(1, Math.min(MOST_ROUNDS, Math.floor(seconds / ROUND_SECONDS)))
+  const forMs = (seconds * SECOND) / wanted / 2
+  const rounds: Round[] = []
   let [lost, countedMs]: [number[], number] = [[], 0]
-  for (let round = 0; round < rounds; round++) {
-    const forMs = (seconds * SECOND) / rounds / 2
-    add(calm, await phase("calm", forMs, 1))
-    add(flooded, await phase(`one of ${accounts.length} at ${flood} times`, forMs, flood))
+  const calmly = () => phase("calm", forMs, 1)
+  const flooding = async () => {
+    const done = await phase(`one of ${accounts.length} at ${flood} times`, forMs, flood)
     const sent = performance.now()
     lost = await settled()
     countedMs = performance.now() - sent
+    return done
   }
+  // In turns, each first as often as second, so that whatever else the machine does meets both. A single round is a trial.
+  const most = wanted === 1 ? 1 : 2 * wanted
+  while (rounds.length < wanted || (isDisturbed(rounds, wanted) && rounds.length < most)) {
+    const [one, other] = rounds.length % 2 === 0 ? [calmly, flooding] : [flooding, calmly]
+    const [first, second] = [await one(), await other()]
+    const [calm, flooded] = one === calmly ? [first, second] : [second, first]
+    rounds.push({ calm, flooded, others: Math.max(calm.others, flooded.others) })
+  }
+  const judged = comparable(rounds, wanted)
+  const calm = together(judged.map((round) => round.calm))
+  const flooded = together(judged.map((round) => round.flooded))
 
-  const others = ({ samples }: Phase) => samples.slice(1).flat()
+  const others = ({ samples }: Pick<Phase, "samples">) => samples.slice(1).flat()
   const rows = kinds.flatMap((kind) => [
     row(`others ${kind}, calm`, others(calm), kind),
     row(`others ${kind}, flood`, others(flooded), kind),
@@ -151,24 +171,33 @@ async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> 
   const accepted = lanes.reduce((sum, one) => sum + one.accepted(), 0)
   const missing = lost.reduce((sum, more) => sum + more, 0)
   say(`${accepted} events accepted, ${accepted - missing} counted ${(countedMs / SECOND).toFixed(1)} s after the last`)
-  const all = [...first, ...calm.samples, ...flooded.samples].flat()
+  const all = [...first, ...rounds.flatMap((round) => [...round.calm.samples, ...round.flooded.samples])].flat()
   const wrong = verdicts({ calm: others(calm), flooded: others(flooded), all, missing })
   for (const line of wrong) say(`✗ ${line}`)
+  if (isDisturbed(judged, wanted))
+    say(`? other programs took up to ${Math.max(...judged.map((round) => round.others)).toFixed(1)} processors`)
   if (heldUpMs > MOST_HELD_UP_MS)
     say(`? this machine held the load itself up for ${heldUpMs.toFixed(0)} ms: trust times from a quiet one only`)
   if (wrong.length === 0) say("✓ no 5xx, nothing lost, the others not twice as slow")
   return wrong.length === 0
 }
 
-/** By tenant, the flooder first; and how long single events took until they were counted. */
-type Phase = { samples: Sample[][]; fresh: number[] }
-function noPhase(): Phase {
-  return { samples: [], fresh: [] }
+/** By tenant, the flooder first; how long single events took until they were counted; the processors that others took. */
+type Phase = { samples: Sample[][]; fresh: number[]; others: number }
+type Round = { calm: Phase; flooded: Phase; others: number }
+
+function together(phases: readonly Phase[]): Omit<Phase, "others"> {
+  return {
+    samples: phases[0]!.samples.map((_, i) => phases.flatMap(({ samples }) => samples[i]!)),
+    fresh: phases.flatMap(({ fresh }) => fresh),
+  }
 }
 
-function add(to: Phase, { samples, fresh }: Phase) {
-  to.samples = samples.map((more, i) => [...(to.samples[i] ?? []), ...more])
-  to.fresh.push(...fresh)
+/** Processor time so far: of all that runs on this machine, and of this process. */
+function machineMs() {
+  const all = cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0)
+  const { user, system } = process.cpuUsage()
+  return { all, ours: (user + system) / 1000 }
 }
 
 function row(name: string, samples: readonly Sample[], kind: Kind) {

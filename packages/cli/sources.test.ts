@@ -42,6 +42,26 @@ test("a source is made, tried, paused, resumed, rotated and deleted from the com
   expect((await octant("sources", "list")).out).toBe("there are no sources yet\n")
 })
 
+test("a source that has refused says when and why last, and when for each other reason", async () => {
+  const [id, url, secret] = (await octant("sources", "create", "--vendor", "gorgias", "--name", "Refused")).out
+    .trim()
+    .split("\n") as [string, string, string]
+  expect((await octant("sources", "show", id)).out).not.toContain("last refusal")
+  const { headers, body } = vendorOf("gorgias").sample(`${secret}x`, Date.now(), url)
+  expect((await fetch(url, { method: "POST", headers, body: Uint8Array.from(body) })).status).toBe(401)
+  expect((await fetch(url, { method: "POST", body: "{}" })).status).toBe(401)
+  const { lastRefusal } = (await world.ask("sources", "show", id, "--tenant", "acme")) as {
+    lastRefusal: { at: string; code: string; last: Record<string, string> }
+  }
+  const { missing_signature: last, bad_signature: before } = lastRefusal.last
+  expect(lastRefusal).toMatchObject({ at: last, code: "missing_signature" })
+  const { out } = await octant("sources", "show", id)
+  expect(out.match(/^(?:last refusal|and before) .*$/gm)).toEqual([
+    `last refusal   ${last} missing_signature`,
+    `and before     ${before} bad_signature`,
+  ])
+})
+
 test("a vendor's secret comes from the environment, and is told once", async () => {
   const env = { OCTANT_SOURCE_SECRET: "whsec_from_the_environment" }
   const args = ["sources", "create", "--vendor", "stripe", "--name", "Payments", "--tenant", "acme"]

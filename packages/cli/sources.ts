@@ -232,12 +232,24 @@ function textOf(source: Source & Health) {
     ["last received", lastReceivedAt ?? "never"],
     ["last 24 hours", records],
     ["refused", `${grouped(day.refused)} (${(errorRate * 100).toFixed(1)} %)`],
-    ...(lastRefusal ? [["last refusal", `${lastRefusal.at} ${lastRefusal.code}`]] : []),
+    ...refusalsIn(lastRefusal),
     ...(lagSeconds === undefined ? [] : [["lag (median)", `${lagSeconds} s`]]),
     ...(oldSecretUntil === undefined ? [] : [["old secret until", oldSecretUntil]]),
     ...(poll ? [["back-poll", `${poll.baseUrl}, ${poll.error ?? `last ${poll.at ?? "never"}`}`]] : []),
   ]
   return table(["", ""], rows).slice(1)
+}
+
+/** The last refusal, and for each other reason when it last was one. */
+function refusalsIn(lastRefusal: Health["lastRefusal"]) {
+  if (lastRefusal === undefined) return []
+  const others = Object.entries(lastRefusal.last)
+    .filter(([code]) => code !== lastRefusal.code)
+    .toSorted(([, a], [, b]) => (a < b ? 1 : -1))
+  return [
+    ["last refusal", `${lastRefusal.at} ${lastRefusal.code}`],
+    ...others.map(([code, at]) => ["and before", `${at} ${code}`]),
+  ]
 }
 
 function textOfDelivery({ method, url, headers, body, bodyBase64 }: Opened) {

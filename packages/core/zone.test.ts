@@ -46,6 +46,19 @@ test("every instant lies within the day it is placed in", () => {
   )
 })
 
+test("UTC, which is known without the database, is what the database says", () => {
+  const [short, long] = [zoneOf("UTC"), zoneOf("Etc/UTC")]
+  fc.assert(
+    fc.property(fc.integer({ min: ms("0001-01-01"), max: ms("9999-12-30") }), (at) => {
+      const place = short.place(at)
+      expect(place).toEqual(long.place(at))
+      expect(short.startOf(place.day)).toBe(long.startOf(place.day))
+      expect(short.hoursOf(place.day)).toBe(long.hoursOf(place.day))
+    }),
+    { numRuns: 300 },
+  )
+})
+
 test("weeks begin on Monday", () => {
   expect(mondayOf("2026-11-22")).toBe("2026-11-16")
   expect(mondayOf("2026-11-23")).toBe("2026-11-23")

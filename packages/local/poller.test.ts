@@ -1,4 +1,5 @@
-import { afterEach, expect, test } from "vitest"
+import { setImmediate } from "node:timers/promises"
+import { afterEach, expect, test, vi } from "vitest"
 import type { BatchAnswer, QueueEvent } from "#local/batch.ts"
 import { type PollOptions, poll } from "#local/poller.ts"
 import { startQueues } from "#local/queues.ts"
@@ -277,4 +278,24 @@ test("what a long poll brings after the stop goes back at once", async () => {
   await stopped
   expect(poller.stats.batches).toBe(0)
   expect((await queueOf(call, queueUrl("work")).receive(10, 0)).map(({ Body }) => Body)).toEqual(["late"])
+})
+
+test("nobody waits for a long poll to stop, where the queue ends it", async () => {
+  const { listen, wake } = await world()
+  // The second that a long poll takes never passes.
+  vi.useFakeTimers({ toFake: ["setTimeout"] })
+  try {
+    const poller = listen(async () => {})
+    let hasStopped = false
+    void poller.stop().then(() => {
+      hasStopped = true
+    })
+    for (let turn = 0; turn < 10_000 && !hasStopped; turn++) {
+      wake()
+      await setImmediate()
+    }
+    expect(hasStopped).toBe(true)
+  } finally {
+    vi.useRealTimers()
+  }
 })

@@ -120,7 +120,7 @@ export function poll(options: PollOptions) {
         waiting -= 1
       }
     },
-    /** Lets running handlers finish; takes up to a second, the length of a long poll. */
+    /** Lets running handlers finish; takes up to a second, the length of a long poll, unless the queue ends that. */
     async stop() {
       stopping = true
       await workers

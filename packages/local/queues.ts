@@ -52,6 +52,10 @@ export async function startQueues(options: { dataDir?: string; port?: number; qu
     url,
     queueUrl: (name: string) => urlOf(url, find(name)),
     queueArn: (name: string) => arnOf(find(name)),
+    /** Ends the long polls that wait now, as if their time were up. */
+    wake: () => {
+      for (const queue of stores.sqsStore.allQueues()) queue.cancelWaiters()
+    },
     stop: async () => await app.close(),
   }
 }

@@ -117,7 +117,10 @@ async function started(
   const worked = options.workers === false ? [] : work(runtime, queues, () => stopping)
   stops.push(() => {
     stopping = true
-    return Promise.all(worked.map((poller) => poller.stop()))
+    const stopped = Promise.all(worked.map((poller) => poller.stop()))
+    // Else each would wait for the second that its long poll takes.
+    queues.wake()
+    return stopped
   })
   const ending = new AbortController()
   const jobs = [

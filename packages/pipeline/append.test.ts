@@ -6,7 +6,7 @@ import { keys, TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { toMessage } from "./accept.ts"
 import { appendMessages, FOLD_EVERY } from "./append.ts"
-import { anyLetters, call, settle } from "./fixture.ts"
+import { anyLetters, call, order, settle } from "./fixture.ts"
 
 let table: Table
 let stop: () => Promise<void>
@@ -15,6 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => stop())
 
+const MAY = { from: "2026-05-01", to: "2026-05-31", grain: "total" } as const
 const many = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => ({
     type: "page",
@@ -30,6 +31,18 @@ test("what came together is one entry, and each tenant has its own", async () =>
   expect(await appendMessages(one.needs, messages)).toEqual(["done", "done", "done"])
   expect(await journalHead(one.needs, one.tenant)).toEqual({ position: 1, events: 2 })
   expect(await journalHead(one.needs, other.tenant)).toEqual({ position: 1, events: 1 })
+})
+
+test("what came together stands as it was received: a plan that came first counts for the order, whatever the queue did", async () => {
+  const world = await settle(table)
+  await world.accept([{ type: "identify", userId: "u", messageId: "i", traits: { plan: "pro" } }])
+  world.clock.advance(1)
+  await world.accept([order("u", "12.50", {}, { timestamp: undefined })])
+  world.queue.reverse()
+  await world.append()
+  expect((await world.ask({ ...MAY, metric: "gross_revenue", by: "plan" })).keys).toEqual([
+    { key: "pro", total: "12.50" },
+  ])
 })
 
 test("a message that cannot be read fails alone", async () => {

@@ -89,7 +89,9 @@ export async function refusalsOf({ table, clock }: Needs, tenant: TenantId, sour
   const from = hourOf(clock() - DAY + HOUR)
   const [recent, [last]] = await Promise.all([table.query(pk, { from }), table.query(pk, { reverse: true, limit: 1 })])
   const lasts = [...recent, ...(last ? [last] : [])].flatMap((item) =>
-    Object.entries(item).flatMap(([name, at]) => (name.startsWith(LAST) ? [[name.slice(LAST.length), at]] : [])),
+    Object.entries(item).flatMap(([name, at]): [string, string][] =>
+      name.startsWith(LAST) ? [[name.slice(LAST.length), String(at)]] : [],
+    ),
   )
   return {
     refused: recent.reduce((sum, { refused }) => sum + Number(refused), 0),

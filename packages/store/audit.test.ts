@@ -71,6 +71,16 @@ test("each row holds the hash of the one before it and of its own content", asyn
   expect(second!.hash).toBe(sha256(JSON.stringify([1, tenant, seq, at, actor, action, subject, details, id, prev])))
 })
 
+test("the same nonce for two tenants is two requests, and both are done: a request's token is of its row", async () => {
+  for (const { needs, tenant, change, rows } of [world(), world()]) {
+    const deed = { action: "thing.make", subject: "thing" }
+    const put = { put: { ...change, n: 1 }, condition: "absent" } as const
+    expect(await audited({ ...needs, nonce: () => "once" }, tenant, deed, [put])).toBe(true)
+    expect((await table.get(change))?.n).toBe(1)
+    expect(await rows()).toHaveLength(1)
+  }
+})
+
 test("a change whose condition does not hold is not made and has no row", async () => {
   const { needs, tenant, change, rows, fill, flaws } = world()
   await fill(1)

@@ -1,8 +1,11 @@
-import { readdirSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build } from "esbuild"
+import { bundle } from "../stacks/bundle.ts"
 import type { Bench } from "./report.ts"
 
+const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 const KB = 1024
 const MOST_KB = 900
 /** The doors that must start at once. */
@@ -10,31 +13,18 @@ const budgetsKb: Record<string, number> = { "collect.ts": 120 }
 /** Not a Lambda function. */
 const LOCAL = "local.ts"
 
-/** Bytes that a function loads when it starts, as it is deployed: minified, ESM, for Node 24, what is imported later apart. */
+/** Bytes that a function loads when it starts, bundled as it is deployed; what is imported later is apart. */
 export async function bundleBytes(file: string): Promise<number> {
-  const { metafile } = await build({
-    entryPoints: [fileURLToPath(new URL(`../../functions/${file}`, import.meta.url))],
-    bundle: true,
-    splitting: true,
-    metafile: true,
-    outdir: "out",
-    write: false,
-    minify: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    logLevel: "silent",
-  })
-  const { outputs } = metafile
-  const loaded = new Set<string>()
-  const load = (path: string) => {
-    if (loaded.has(path)) return
-    loaded.add(path)
-    for (const { path: next, kind } of outputs[path]!.imports)
-      if (kind === "import-statement" && outputs[next]) load(next)
+  const out = mkdtempSync(join(tmpdir(), "octant-bundles-"))
+  try {
+    const { bytes } = await bundle(ROOT, `functions/${file.replace(/\.ts$/, ".handler")}`, out, {
+      minify: true,
+      splitting: true,
+    })
+    return bytes
+  } finally {
+    rmSync(out, { recursive: true })
   }
-  load(`out/${file.replace(/\.ts$/, ".js")}`)
-  return [...loaded].reduce((sum, path) => sum + outputs[path]!.bytes, 0)
 }
 
 export const functionFiles = () =>

@@ -6,6 +6,18 @@ export type Sample = { kind: Kind; status: number; ms: number }
 /** The others' slowest hundredth may take so many times as long. */
 const TWICE = 2
 
+/** Processors that other programs may take: with more of them, the others wait for the machine and not for us. */
+const QUIET = 0.25
+type Disturbed = { others: number }
+const quiet = <R extends Disturbed>(rounds: readonly R[]) => rounds.filter(({ others }) => others <= QUIET)
+
+/** Whether too few rounds had the machine for themselves. */
+export const isDisturbed = (rounds: readonly Disturbed[], wanted: number) => quiet(rounds).length < wanted
+
+/** The rounds that had the machine for themselves; all of them, if those are too few to judge by. */
+export const comparable = <R extends Disturbed>(rounds: readonly R[], wanted: number): readonly R[] =>
+  isDisturbed(rounds, wanted) ? rounds : quiet(rounds)
+
 /** The value below which a share of them lies. */
 export function quantile(ms: readonly number[], share: number): number | undefined {
   const sorted = [...ms].sort((a, b) => a - b)
@@ -13,6 +25,8 @@ export function quantile(ms: readonly number[], share: number): number | undefin
 }
 
 const isFailed = ({ status }: Sample) => status === 0 || status >= 500
+
+const howOf = ({ status }: Sample) => (status === 0 ? "without an answer" : `with ${status}`)
 
 export function summary(samples: readonly Sample[]) {
   return {
@@ -28,10 +42,10 @@ type Run = { calm: readonly Sample[]; flooded: readonly Sample[]; all: readonly 
 
 /** What a run has missed, as sentences; nothing if all is well. */
 export function verdicts({ calm, flooded, all, missing }: Run): string[] {
-  const { failed } = summary(all)
+  const failed = all.filter(isFailed)
   const refused = all.filter(({ status }) => status >= 400 && status < 500 && status !== 429)
   return [
-    ...(failed > 0 ? [`${failed} requests failed`] : []),
+    ...(failed.length > 0 ? [`${failed.length} requests failed, the first ${howOf(failed[0]!)}`] : []),
     ...(refused.length > 0 ? [`${refused.length} requests were refused, the first with ${refused[0]!.status}`] : []),
     ...(missing === 0 ? [] : [`${missing} accepted events were not counted`]),
     ...kinds.flatMap((kind) => slower(kind, calm, flooded)),
