@@ -32,12 +32,14 @@ import { type Correlated, otherMethods, parsed, perRequest, problem } from "./pr
 import { qualityRoutes } from "./quality.ts"
 import { type AdminNeeds, queueRoutes } from "./queues.ts"
 import { mountSources, type SourcesNeeds } from "./sources.ts"
+import { mountWebhooks, type WebhooksNeeds } from "./webhooks.ts"
 
 export type ApiNeeds = QualityNeeds &
   LimitNeeds &
   HealthNeeds &
   AdminNeeds &
-  SourcesNeeds & {
+  SourcesNeeds &
+  WebhooksNeeds & {
     cache?: AnswerCache
     random: Random
     nonce: () => string
@@ -239,6 +241,7 @@ export function apiApp(needs: ApiNeeds) {
   })
 
   mountSources(app, needs, tenantOf)
+  mountWebhooks(app, needs, tenantOf)
   auditRoutes(app, needs, tenantOf)
 
   otherMethods(app)

@@ -18,6 +18,7 @@ import { emittedOf } from "./emitted.ts"
 import { metered, timed } from "./figures.ts"
 import { foldRequester, sender } from "./queue.ts"
 import { redisOf, windowsFor } from "./redis.ts"
+import { tellingOf } from "./telling.ts"
 import { tracesOf } from "./tracing.ts"
 
 const NONCE_LENGTH = 20
@@ -52,6 +53,7 @@ export function runtimeOf(config: Config, options: Options = {}) {
       sqs: config.AWS_ENDPOINT_URL_SQS,
       kms: config.AWS_ENDPOINT_URL_KMS,
       monitoring: config.AWS_ENDPOINT_URL_CLOUDWATCH,
+      events: config.AWS_ENDPOINT_URL_EVENTBRIDGE,
     },
     random: Math.random,
     sleep,
@@ -102,6 +104,7 @@ export function runtimeOf(config: Config, options: Options = {}) {
     trackingPlan: trackingPlanReader({ table, clock }),
     enqueue: sender(call, config.OCTANT_APPEND_QUEUE_URL),
     requestFold: foldRequester(call, config.OCTANT_FOLD_QUEUE_URL),
+    ...tellingOf(config, { call, loopback: options.loopback === true }),
   }
 }
 export type Runtime = ReturnType<typeof runtimeOf>
@@ -116,10 +119,15 @@ function outsideOf(needs: Parameters<typeof import("./outside.ts").guardedFetch>
 }
 
 /** What there is to be looked at, with where a message goes that nobody could take. */
-const queuesOf = (config: Config) => ({
+const queuesOf = (config: Config): Queues => ({
   append: { url: config.OCTANT_APPEND_QUEUE_URL, dead: config.OCTANT_APPEND_DEAD_QUEUE_URL },
   fold: { url: config.OCTANT_FOLD_QUEUE_URL, dead: config.OCTANT_FOLD_DEAD_QUEUE_URL },
+  ...(config.OCTANT_DELIVERIES_QUEUE_URL === undefined
+    ? {}
+    : { deliveries: { url: config.OCTANT_DELIVERIES_QUEUE_URL, dead: config.OCTANT_DELIVERIES_DEAD_QUEUE_URL } }),
 })
+type Queue = { url: string; dead: string | undefined }
+type Queues = { append: Queue; fold: Queue; deliveries?: Queue }
 
 function vaultOf(config: Config, needs: Parameters<typeof import("./vault.ts").kmsVault>[0]): Vault {
   const key = config.OCTANT_KMS_KEY_ID
