@@ -50,6 +50,8 @@ export type StackOptions = {
   traces?: { OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined; OTEL_TRACES_SAMPLER_ARG?: string | undefined }
   tell?: Tracing["tell"]
   foldEvery?: () => number
+  /** For how many seconds a delivery that is to be tried again after so many milliseconds is hidden; `idle` then waits for it too. */
+  hiddenFor?: (ms: number) => number
 }
 export type Stack = {
   url: string
@@ -125,7 +127,7 @@ async function started(
   let stopping = false
   const worked = options.workers === false ? [] : work(runtime, queues, () => stopping)
   // What an endpoint is to be told waits for hours when it fails: nobody waits for that to be idle.
-  const { bus, deliveries } = options.workers === false ? {} : telling(runtime, queues)
+  const { bus, deliveries } = options.workers === false ? {} : telling(runtime, queues, options.hiddenFor)
   stops.push(() => {
     stopping = true
     return Promise.all([...worked, bus, deliveries].map((poller) => poller?.stop()))
@@ -163,6 +165,7 @@ async function started(
     idle: async () => {
       for (const poller of worked) await poller.idle()
       await bus?.idle()
+      if (options.hiddenFor) await deliveries?.idle()
     },
     stop,
   }

@@ -12,7 +12,7 @@ const RETRY_AFTER_SECONDS = 1
 const LANES = 4
 
 /** The bus's subscriber, and who delivers what it asks for. */
-export function telling(runtime: Runtime, queues: Places) {
+export function telling(runtime: Runtime, queues: Places, hiddenFor?: (ms: number) => number) {
   const working = (name: string, options: Pick<PollOptions, "handler" | "batchSize" | "retryAfterSeconds">) =>
     poll({
       call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),
@@ -31,7 +31,7 @@ export function telling(runtime: Runtime, queues: Places) {
     }),
     // Says itself when a message is to come again, as in the cloud.
     deliveries: working("deliveries", {
-      handler: deliverWorker({ ...runtime, post: poster(runtime) }),
+      handler: deliverWorker({ ...runtime, post: poster(runtime), ...(hiddenFor ? { hiddenFor } : {}) }),
       batchSize: facts.deliveries.batchSize,
     }),
   }

@@ -43,7 +43,7 @@ export const notifyWorker =
     })
   }
 
-type DeliverRuntime = Pick<Runtime, "call" | "queues" | "sleep"> &
+type DeliverRuntime = Pick<Runtime, "call" | "queues" | "aws"> &
   Partial<Pick<Runtime, "figures">> &
   Told &
   Pick<DeliverNeeds, "table" | "vault" | "post"> & {
@@ -87,7 +87,7 @@ function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: 
     try {
       const request = requestIn(body)
       tenant = request.tenant
-      const { jitter = Math.random } = runtime
+      const { jitter = runtime.aws.random } = runtime
       const delivered = await deliver({ ...runtime, jitter }, request, receives)
       const { outcome, host, attempt } = delivered
       tell("deliver", { tenant, outcome, host, attempt, status: "status" in delivered ? delivered.status : undefined })
