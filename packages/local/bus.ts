@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto"
 import { z } from "zod"
 import { instant } from "#core/clock.ts"
+import { EVENT_SOURCE } from "#events/domain.ts"
 import type { SqsMessage, SqsStore } from "#local/fauxqs.ts"
-import { SOURCE } from "#platform/bus.ts"
 import { type SubscriberName, subscribers } from "#platform/topology.ts"
 import type { Handler } from "./batch.ts"
 import type { Queue } from "./queues.ts"
@@ -47,7 +47,7 @@ export function busOf(store: SqsStore): Record<string, (body: unknown) => object
         if (!isJson(entry.Detail)) return { ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed." }
         for (const name of names) {
           const { events }: { events: readonly string[] } = subscribers[name]
-          if (entry.Source !== SOURCE || !events.includes(entry.DetailType)) continue
+          if (entry.Source !== EVENT_SOURCE || !events.includes(entry.DetailType)) continue
           store.getQueueByName(busQueue(name))?.enqueue(messageOf(store, { id, ...entry }))
         }
         return { EventId: id }

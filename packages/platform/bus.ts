@@ -1,9 +1,7 @@
 import { origin, traced } from "#core/unit.ts"
 import type { Publish } from "#delivery/publish.ts"
+import { EVENT_SOURCE } from "#events/domain.ts"
 import type { AwsCall } from "./aws.ts"
-
-/** Who tells it on the bus: subscribers listen to it and to nobody else. */
-export const SOURCE = "octant"
 
 type Put = { FailedEntryCount?: number; Entries?: { ErrorCode?: string }[] }
 
@@ -18,7 +16,7 @@ export const putEvents =
         const { correlationId, traceparent } = origin()
         const Entries = events.map((event) => ({
           EventBusName: bus,
-          Source: SOURCE,
+          Source: EVENT_SOURCE,
           DetailType: event.type,
           Time: Date.parse(event.at) / 1000,
           Detail: JSON.stringify({ ...event, origin: { correlationId, traceparent } }),

@@ -1,6 +1,6 @@
 import { MINUTE } from "#core/clock.ts"
 import { ATTEMPTS } from "#delivery/schedule.ts"
-import { eventTypes } from "#store/outbox.ts"
+import { eventTypes } from "#events/domain.ts"
 import type { Config } from "./config.ts"
 
 type QueueFacts = {

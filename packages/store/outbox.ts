@@ -5,9 +5,6 @@ import { pack, unpack } from "#core/pack.ts"
 import { keys, TenantId } from "./keys.ts"
 import type { Table, Write } from "./table.ts"
 
-/** What the product tells of itself. Whoever adds a type adds it here: subscribers and webhooks know it then. */
-export const eventTypes = ["alert.opened", "alert.closed"] as const
-
 /** Something that happened to a tenant, as it travels over the bus. The same fact has the same id, however often it is told. */
 export const DomainEvent = z.object({
   id: z.string().check(z.regex(/^evt_[\w-]{16}$/)),
