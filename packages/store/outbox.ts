@@ -20,8 +20,8 @@ export const happened = (
   tenant: TenantId,
   type: string,
   subject: string,
-  about: Pick<DomainEvent, "at" | "data">,
-): DomainEvent => ({ id: `evt_${shortHash([tenant, type, subject].join("\u001f"))}`, type, tenant, ...about })
+  { at, data }: Pick<DomainEvent, "at" | "data">,
+): DomainEvent => ({ id: `evt_${shortHash([tenant, type, subject].join("\u001f"))}`, type, tenant, at, data })
 
 /**
  * A write that goes with the change of which the event tells. What was changed is told then, even if whoever changed it
