@@ -9,7 +9,7 @@ import { deliverWorker } from "#platform/deliver.ts"
 import { poster } from "#platform/post.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import { checkWorker } from "#platform/workers.ts"
-import type { TenantId } from "#store/keys.ts"
+import { keys, type TenantId } from "#store/keys.ts"
 import { happened, toTell, untold } from "#store/outbox.ts"
 import { type Receiver, startReceiver } from "./receiver.ts"
 import { over, startWorld, type World } from "./world.ts"
@@ -160,6 +160,31 @@ describe("an alert", () => {
     expect(await untold(world.stack.runtime, tenant)).toEqual([])
     await checks()(2)
     expect(receiver.taken()).toEqual([])
+  })
+
+  test("that is opened by a check which then dies is opened once: the next check says the same, and it is told once", async () => {
+    const { id } = await create()
+    await breakData()
+    const { table } = world.stack.runtime
+    let deaths = 0
+    const dying: Runtime["table"] = {
+      ...table,
+      put: (item, condition) => {
+        // The second check writes how things stand when it has opened the alert.
+        if (item.pk !== keys.standings(tenant) || ++deaths !== 2) return table.put(item, condition)
+        return Promise.reject(new Error("killed"))
+      },
+    }
+    const lines = world.lines.length
+    await checks({ table: dying })(4)
+    expect(deaths).toBeGreaterThan(2)
+    const own = world.lines.slice(lines).filter((line) => line.tenant === a.id)
+    expect(own.map(({ name }) => name)).toContain("check.failed")
+    expect(own.filter(({ name }) => name === "alert.opened")).toHaveLength(1)
+    expect(receiver.taken()).toHaveLength(1)
+    const alerts = (await world.request("/v1/quality", { key: a.readKey })).json.alerts as object[]
+    expect(alerts).toMatchObject([{ status: "open", part: "accuracy" }])
+    expect(await deliveries(id)).toMatchObject([{ type: "alert.opened", state: "delivered", attempts: 1 }])
   })
 
   test("that the bus has refused is told by a later check; what was beside it is not told again", async () => {

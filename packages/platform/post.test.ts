@@ -1,6 +1,8 @@
 import { once } from "node:events"
 import { createServer, type RequestListener } from "node:http"
+import { createServer as createSecureServer } from "node:https"
 import type { AddressInfo } from "node:net"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { afterEach, describe, expect, test } from "vitest"
 import { fakeClock, SECOND } from "#core/clock.ts"
 import { newFigures } from "#core/figures.ts"
@@ -78,6 +80,38 @@ describe("an address that only we can reach", () => {
   })
 })
 
+describe("over TLS, an endpoint", () => {
+  const trusted = getCACertificates("default")
+  afterEach(() => setDefaultCACertificates(trusted))
+  const secure = async () => {
+    const server = createSecureServer({ key: KEY, cert: CERTIFICATE }, ok)
+    server.listen(0, "127.0.0.1")
+    await once(server, "listening")
+    stops.push(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    return (server.address() as AddressInfo).port
+  }
+  const names = () => ({ "hook.example": [["127.0.0.1"]], "other.example": [["127.0.0.1"]] })
+
+  test("is sent to when its certificate is its name's and somebody vouches for it", async () => {
+    setDefaultCACertificates([...trusted, CERTIFICATE])
+    const port = await secure()
+    expect(await posting(names())(`https://hook.example:${port}/`)).toEqual({ status: 200 })
+  })
+
+  test("is not sent to by another name, or when nobody vouches for it", async () => {
+    const port = await secure()
+    expect(await posting(names())(`https://hook.example:${port}/`)).toEqual({
+      error: expect.stringContaining("self-signed certificate"),
+    })
+    setDefaultCACertificates([...trusted, CERTIFICATE])
+    const { error } = (await posting(names())(`https://other.example:${port}/`)) as { error: string }
+    expect(error).toContain("Hostname/IP does not match certificate's altnames")
+  })
+})
+
 describe("an endpoint", () => {
   test("that answers without end has answered by its status", async () => {
     const { port } = await serve((_, response) => {
@@ -122,3 +156,20 @@ describe("an endpoint", () => {
     for (let i = 0; i < 8; i++) expect(await post(`http://127.0.0.1:${port}/`)).toEqual({ status: 404 })
   })
 })
+
+/** Of hook.example, by itself, from 2020 to 2120. */
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgo4hOPxAu0aul7BxU
+6at0kejS6ygVkIil0/XmVd8aqlahRANCAARLLXDNHDgug0PFEiltxRdsRa7MqrzZ
+j1z5NXPkU1k85hBW9Lp9plunSmljGkRVxJNZLrGIwrlLFlH9zSFIoRyD
+-----END PRIVATE KEY-----`
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBazCCARCgAwIBAgIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDDAxob29rLmV4
+YW1wbGUwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBcxFTATBgNV
+BAMMDGhvb2suZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEstcM0c
+OC6DQ8USKW3FF2xFrsyqvNmPXPk1c+RTWTzmEFb0un2mW6dKaWMaRFXEk1kusYjC
+uUsWUf3NIUihHIOjSzBJMBcGA1UdEQQQMA6CDGhvb2suZXhhbXBsZTAPBgNVHRMB
+Af8EBTADAQH/MB0GA1UdDgQWBBT++JxS+IHWIz3Ivy5oEIdyVpgYWTAKBggqhkjO
+PQQDAgNJADBGAiEAtW+5whwpv946VRDR84t48RbS7FLSEkiPSodeLMK24mgCIQDo
+jk9zAkU5QLSP1GTBofF+3k0nxckQwRt8dQZFrGM6Vg==
+-----END CERTIFICATE-----`
