@@ -23,6 +23,7 @@ export default $config({
     await import("./stacks/api.ts")
     await import("./stacks/workers.ts")
     await import("./stacks/schedules.ts")
+    await import("./stacks/subscribers.ts")
     await import("./stacks/email.ts")
     const { alarms } = await import("./stacks/alarms.ts")
     return { url: router.url, alarms: alarms.arn }

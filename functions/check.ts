@@ -1,7 +1,9 @@
 import { baseOf } from "#platform/base.ts"
 import { readConfig } from "#platform/config.ts"
 import { worker } from "#platform/lambda.ts"
+import { tellingOf } from "#platform/telling.ts"
 import { checkWorker } from "#platform/workers.ts"
 
-const runtime = baseOf(readConfig(process.env))
-export const handler = worker(runtime, checkWorker(runtime))
+const config = readConfig(process.env, ["OCTANT_BUS"])
+const base = baseOf(config)
+export const handler = worker(base, checkWorker({ ...base, ...tellingOf(config, { ...base, loopback: false }) }))

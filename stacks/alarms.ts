@@ -5,13 +5,16 @@ import {
   type QueueName,
   queues as queueFacts,
   type ScheduleName,
+  type SubscriberName,
   schedules as scheduleFacts,
+  subscribers as subscriberFacts,
 } from "#platform/topology.ts"
 import { doors } from "./api.ts"
 import { pascal } from "./names.ts"
 import { queues } from "./queues.ts"
 import { schedules } from "./schedules.ts"
 import { physical } from "./stage.ts"
+import { subscribers } from "./subscribers.ts"
 import { workers } from "./workers.ts"
 
 const address = process.env.OCTANT_ALARM_EMAIL
@@ -22,10 +25,12 @@ const WINDOW_SECONDS = 5 * MINUTE_SECONDS
 export const alarms = new sst.aws.SnsTopic("Alarms")
 if (address) new aws.sns.TopicSubscription("AlarmsEmail", { topic: alarms.arn, protocol: "email", endpoint: address })
 
-const made = { ...doors, ...workers, ...schedules } satisfies Record<FunctionName, unknown>
+const made = { ...doors, ...workers, ...schedules, ...subscribers } satisfies Record<FunctionName, unknown>
 for (const name of Object.keys(functions) as FunctionName[]) watchFunction(name)
 for (const name of Object.keys(queues) as QueueName[]) watchQueue(name)
 for (const name of Object.keys(schedules) as ScheduleName[]) watchSchedule(name)
+for (const name of Object.keys(subscribers) as SubscriberName[])
+  watchDead(pascal(subscriberFacts[name].deadLetter), subscribers[name].dead)
 
 function watchFunction(name: FunctionName) {
   const { name: FunctionName, log } = made[name]

@@ -1,4 +1,5 @@
 import { type FunctionName, factsOf } from "#platform/topology.ts"
+import { bus } from "./bus.ts"
 import { pascal } from "./names.ts"
 import { queues } from "./queues.ts"
 import { secretsOf, unsealing } from "./secrets.ts"
@@ -75,7 +76,8 @@ export function functionOf(name: FunctionName, { permissions = [] }: { permissio
 }
 
 function granted(name: FunctionName, log: aws.cloudwatch.LogGroup): Permission[] {
-  const { table: onTable, sends = [], looks = [], mends = [], vault = [], queue } = factsOf(name)
+  const { table: onTable, sends = [], looks = [], mends = [], vault = [], queue, publishes, delays } = factsOf(name)
+  const work = delays ? [...WORK, "sqs:ChangeMessageVisibility"] : WORK
   return [
     { actions: onTable.map((action) => `dynamodb:${action}`), resources: [table.arn] },
     ...sends.map((to) => ({ actions: ["sqs:SendMessage"], resources: [queues[to].live.arn] })),
@@ -86,7 +88,8 @@ function granted(name: FunctionName, log: aws.cloudwatch.LogGroup): Permission[]
     // CloudWatch knows no resources either: how long the oldest message of a queue has waited.
     ...(looks.length > 0 ? [{ actions: ["cloudwatch:GetMetricStatistics"], resources: ["*"] }] : []),
     ...mends.map((at) => ({ actions: MEND, resources: [queues[at].dead.arn] })),
-    ...(queue ? [{ actions: WORK, resources: [queues[queue].live.arn] }] : []),
+    ...(queue ? [{ actions: work, resources: [queues[queue].live.arn] }] : []),
+    ...(publishes ? [{ actions: ["events:PutEvents"], resources: [bus.arn] }] : []),
     ...(vault.length === 0 ? [] : [throughTheVault(vault)]),
     { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${log.arn}:*`] },
     // X-Ray knows no resources.

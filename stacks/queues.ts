@@ -31,4 +31,8 @@ const kept = (days: number) => ({
   sqsManagedSseEnabled: true,
 })
 
-export const queues = { append: queue("append"), fold: queue("fold") } satisfies Record<QueueName, unknown>
+export const queues = {
+  append: queue("append"),
+  fold: queue("fold"),
+  deliveries: queue("deliveries"),
+} satisfies Record<QueueName, unknown>

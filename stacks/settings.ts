@@ -1,4 +1,5 @@
 import { type FunctionName, factsOf } from "#platform/topology.ts"
+import { bus } from "./bus.ts"
 import { queues } from "./queues.ts"
 import { ADDRESS_HEADER, router } from "./router.ts"
 import { table } from "./storage.ts"
@@ -27,6 +28,9 @@ const ofSome: Record<string, $util.Input<string> | undefined> = {
   OCTANT_REDIS_URL: redisUrl,
   OCTANT_APPEND_DEAD_QUEUE_URL: queues.append.dead.url,
   OCTANT_FOLD_DEAD_QUEUE_URL: queues.fold.dead.url,
+  OCTANT_DELIVERIES_QUEUE_URL: queues.deliveries.live.url,
+  OCTANT_DELIVERIES_DEAD_QUEUE_URL: queues.deliveries.dead.url,
+  OCTANT_BUS: bus.name,
 }
 
 /** The environment of a function. */

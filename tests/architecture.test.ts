@@ -22,10 +22,11 @@ const mayImport: Record<string, readonly string[]> = {
   metrics: ["core", "events", "science"],
   pipeline: ["core", "events", "science", "sources", "store", "metrics"],
   access: ["core", "events", "sources", "store", "pipeline"],
-  api: ["core", "events", "sources", "store", "metrics", "pipeline", "access"],
-  platform: ["core", "events", "sources", "store", "pipeline", "access"],
+  delivery: ["core", "events", "store", "access"],
+  api: ["core", "events", "sources", "store", "metrics", "pipeline", "access", "delivery"],
+  platform: ["core", "events", "sources", "store", "pipeline", "access", "delivery"],
   local: ["core", "events", "simulator", "sources", "store", "pipeline", "access", "api", "platform"],
-  cli: ["core", "events", "sources", "store", "metrics", "pipeline", "access", "api", "platform", "local"],
+  cli: ["core", "events", "sources", "store", "metrics", "pipeline", "access", "delivery", "api", "platform", "local"],
   functions: ["core", "store", "pipeline", "access", "api", "platform"],
 }
 /** The whole product in one process, with its demo. */

@@ -28,7 +28,11 @@ test("it is ready when the table and the queues answer, each with its time", asy
   expect(json).toEqual({
     status: "ok",
     table: { status: "ok", ms: expect.any(Number) },
-    queues: { append: { status: "ok", ms: expect.any(Number) }, fold: { status: "ok", ms: expect.any(Number) } },
+    queues: {
+      append: { status: "ok", ms: expect.any(Number) },
+      fold: { status: "ok", ms: expect.any(Number) },
+      deliveries: { status: "ok", ms: expect.any(Number) },
+    },
     redis: "not configured",
   })
 })

@@ -7,15 +7,19 @@ import { createTenant, listTenants, Tenant } from "#access/tenant.ts"
 import { fakeClock, instant, SECOND } from "#core/clock.ts"
 import { unpackText } from "#core/pack.ts"
 import { randomText, seededRandom } from "#core/random.ts"
+import type { Post } from "#delivery/deliver.ts"
+import { publishUntold } from "#delivery/publish.ts"
 import type { DevTenant } from "#local/home.ts"
 import { replay } from "#pipeline/replay.ts"
 import type { AwsCall } from "#platform/aws.ts"
+import { deliverWorker, notifyWorker } from "#platform/deliver.ts"
 import { dynamoTable } from "#platform/dynamodb.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import { appendWorker, closeWorker, foldWorker } from "#platform/workers.ts"
 import { zendesk } from "#sources/zendesk.ts"
 import { unpackBatches } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
+import { happened, toTell } from "#store/outbox.ts"
 import type { Key } from "#store/table.ts"
 import { type Call, doors, over, type Reply, startWorld, type World, watched } from "./world.ts"
 
@@ -34,6 +38,8 @@ type Sent = { action: string; body: object }
 const sent: Sent[] = []
 /** What was accepted and has not been appended. */
 const queued = new Map<string, string[]>()
+/** Deliveries that were asked for. */
+const toDeliver: { whose: string | undefined; body: string }[] = []
 
 beforeAll(async () => {
   world = await startWorld()
@@ -52,6 +58,10 @@ beforeAll(async () => {
       queued.set(whose, [...(queued.get(whose) ?? []), ...messages])
     },
     requestFold: async () => undefined,
+    publish: async () => new Set(),
+    requestDelivery: async (requests) => {
+      for (const request of requests) toDeliver.push({ whose: turn.getStore(), body: JSON.stringify(request) })
+    },
   }
   open = doors(runtime)
 })
@@ -141,6 +151,39 @@ async function sourcesOf(tenant: DevTenant) {
   await administer("DELETE", `/v1/sources/${id}`)
 }
 
+/** A webhook's whole life, with an event that it is told. */
+async function webhooksOf(tenant: DevTenant) {
+  const { get, administer, inTurn, recordsOf } = acting(tenant)
+  const { json } = await administer("POST", "/v1/webhooks", { url: "https://hooks.example.com/octant" })
+  const path = `/v1/webhooks/${String(json.id)}`
+  const id = tenant.id as TenantId
+  const event = happened(id, "alert.opened", "the same for all", { at: instant(Date.now()), data: { of: id } })
+  const told: string[] = []
+  const post: Post = async ({ body }) => {
+    told.push(body)
+    return { status: 200 }
+  }
+  const deliver = async () => {
+    const bodies = toDeliver.filter(({ whose }) => whose === id)
+    for (const one of bodies) toDeliver.splice(toDeliver.indexOf(one), 1)
+    expect(bodies).toHaveLength(1)
+    const messages = recordsOf(bodies.map(({ body }) => body))
+    expect(await inTurn(() => deliverWorker({ ...runtime, post })(messages))).toEqual({ batchItemFailures: [] })
+  }
+  await inTurn(() => runtime.table.transact([toTell(event)], `told ${id}`))
+  expect(await inTurn(() => publishUntold(runtime, id))).toBe(1)
+  await inTurn(() => notifyWorker(runtime)({ detail: event }))
+  await deliver()
+  const { deliveries } = (await get(`${path}/deliveries`)).json as { deliveries: { id: string }[] }
+  await administer("POST", `${path}/deliveries/${deliveries[0]!.id}/retry`)
+  await deliver()
+  expect(told.map((body) => JSON.parse(body).data)).toEqual([{ of: id }, { of: id }])
+  await administer("POST", `${path}/rotate`)
+  await administer("PATCH", path, { enabled: false })
+  await get("/v1/webhooks")
+  await administer("DELETE", path)
+}
+
 /** Everything that can be asked. */
 async function life(tenant: DevTenant) {
   const { send, get, administer, append, fold, replay: again } = acting(tenant)
@@ -180,6 +223,7 @@ async function life(tenant: DevTenant) {
   await administer("DELETE", `/v1/keys/${json.id}`)
   await administer("POST", "/v1/plan/draft", { apply: true })
   await sourcesOf(tenant)
+  await webhooksOf(tenant)
   await append()
   await again()
   await look()
@@ -201,6 +245,7 @@ test("three tenants at once: every key that is read or written is the caller's o
   const used = new Set(asked.map(({ call }) => call.name))
   expect([...used].toSorted()).toEqual([
     "add",
+    "delete",
     "deleteMany",
     "get",
     "getMany",

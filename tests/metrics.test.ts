@@ -27,6 +27,7 @@ beforeAll(async () => {
   figures.gauge("octant_redis_away", {}, 0)
   figures.took("octant_outside_seconds", { outcome: "ok" }, 70_000)
   figures.gauge("octant_outside_open", {}, 1)
+  figures.took("octant_delivery_seconds", { outcome: "ok" }, 300)
   page = (await world.request("/metrics", { key: world.stack.config.OCTANT_OPERATOR_TOKEN! })).text
   families = readPrometheus(page)
 }, 60_000)

@@ -114,13 +114,18 @@ test("an operator sees of each queue how much waits, for how long, and what was 
   expect(json.queues).toEqual([
     { ...quiet, name: "append", fifo: false, depth: 2, oldestSeconds: expect.any(Number) },
     { ...quiet, name: "fold", fifo: true },
+    { ...quiet, name: "deliveries", fifo: false },
   ])
   await work("append")
-  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}])
+  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}, {}])
   const silent = doors({ ...runtime, oldestSeconds: () => Promise.reject(new Error("denied")) })
   const authorization = `Bearer ${world.stack.config.OCTANT_OPERATOR_TOKEN}`
   const reply = await silent.knock("api", "/v1/admin/queues", { headers: { authorization } })
-  expect(reply.json.queues).toMatchObject([{ name: "append", oldestSeconds: null }, { name: "fold" }])
+  expect(reply.json.queues).toMatchObject([
+    { name: "append", oldestSeconds: null },
+    { name: "fold" },
+    { name: "deliveries" },
+  ])
 })
 
 describe("poison of one tenant", () => {
@@ -182,7 +187,7 @@ describe("after an outage of the table", () => {
 
   test("what it has killed is sent back once by itself, and counted once", async () => {
     await killed()
-    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}])
+    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}, {}])
     expect([await counted(a), await counted(b)]).toEqual([0, 0])
     const letters = await lettersOf("append")
     expect(letters.map(({ tenant }) => tenant).sort()).toEqual([a.id, b.id])

@@ -5,6 +5,8 @@ import { createSource, NewSource } from "#access/source.ts"
 import { writePlan } from "#access/tracking.ts"
 import { managementApp } from "#api/management.ts"
 import { questionsApp } from "#api/questions.ts"
+import { tryWebhook } from "#delivery/telling.ts"
+import { createWebhook, deleteWebhook, listWebhooks, NewWebhook } from "#delivery/webhook.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
 import { verifyAudit } from "#store/audit.ts"
@@ -51,6 +53,17 @@ const planned = { name: "ours-planned", mode: "observe" as const, properties: {}
 const customers = { ours: async () => ({ id: "ours-alice" }), missing: { id: "nobody" } }
 const sources = { ours: async () => ({ id: sourceId }), missing: { id: "src_acme_0000000000000000" } }
 const queueNames = { ours: async () => ({ name: "append" }), missing: { name: "nothing" } }
+const webhooks = {
+  ours: async () => ({ id: await standingWebhook() }),
+  missing: { id: "wh_0000000000000000" },
+}
+const tellings = {
+  ours: async () => {
+    const id = await standingWebhook()
+    return { id, delivery: (await tryWebhook(world.stack.runtime, "acme" as TenantId, id)).id }
+  },
+  missing: { id: "wh_0000000000000000", delivery: "1767225600000-0000000000000000" },
+}
 const deliveries = {
   ours: async () => ({ id: sourceId, delivery: deliveryId }),
   missing: { id: "src_acme_0000000000000000", delivery: "1767225600000-0000000000000000" },
@@ -131,6 +144,24 @@ const ways: Record<Door, Record<string, Way>> = {
     "GET /v1/sources/:id/deliveries": { scope: "read", ids: sources, query: "limit=10" },
     "GET /v1/sources/:id/deliveries/:delivery": { scope: "admin", ids: deliveries },
     "POST /v1/sources/:id/deliveries/:delivery/replay": { scope: "admin", ids: deliveries },
+    "GET /v1/webhooks": { scope: "read" },
+    "POST /v1/webhooks": {
+      scope: "admin",
+      body: { url: "https://hooks.example.com/made", description: "made" },
+      bad: [{ url: "https://10.0.0.1/" }, "url"],
+    },
+    "GET /v1/webhooks/:id": { scope: "read", ids: webhooks },
+    "PATCH /v1/webhooks/:id": {
+      scope: "admin",
+      ids: webhooks,
+      body: { description: "ours-changed", events: ["alert.opened"] },
+      bad: [{ events: ["nothing.happened"] }, "events[0]"],
+    },
+    "DELETE /v1/webhooks/:id": { scope: "admin", ids: webhooks },
+    "POST /v1/webhooks/:id/rotate": { scope: "admin", ids: webhooks },
+    "POST /v1/webhooks/:id/test": { scope: "admin", ids: webhooks },
+    "GET /v1/webhooks/:id/deliveries": { scope: "read", ids: webhooks, query: "limit=10" },
+    "POST /v1/webhooks/:id/deliveries/:delivery/retry": { scope: "admin", ids: tellings },
     "GET /v1/quality": { scope: "read", query: "from=2026-01-01&to=2026-01-31" },
     "GET /v1/plan": { scope: "read" },
     "PUT /v1/plan": {
@@ -147,6 +178,7 @@ let world: World
 let spareKeyId: string
 let sourceId: string
 let deliveryId: string
+let webhookId = ""
 /** A key that looks like Acme's and is nobody's. */
 let strangeKey: string
 let seen: Call[]
@@ -184,6 +216,19 @@ afterAll(() => world.stop())
 async function newSource() {
   const wish = NewSource.parse({ vendor: "standard-webhooks", name: "ours-source", secret: HOOK_SECRET })
   return (await createSource(world.stack.runtime, "acme" as TenantId, wish)).id
+}
+
+/** A webhook of Acme's; another, if it has been deleted. Those that the tests have made are deleted: there are twenty at most. */
+async function standingWebhook() {
+  const { runtime } = world.stack
+  const acme = "acme" as TenantId
+  const [ours, ...others] = (await listWebhooks(runtime, acme)).sort(({ id }) => (id === webhookId ? -1 : 1))
+  for (const { id } of others) await deleteWebhook(runtime, acme, id)
+  if (ours?.id === webhookId) return webhookId
+  // Nobody listens there: what is sent is refused at once.
+  const wish = NewWebhook.parse({ url: "http://127.0.0.1:9/ours-hook" })
+  webhookId = (await createWebhook(runtime, acme, wish)).id
+  return webhookId
 }
 
 function hear(call: Call) {
@@ -544,6 +589,11 @@ const deeds: Record<string, string> = {
   "POST /v1/sources/:id/rotate": "source.rotate",
   "GET /v1/sources/:id/deliveries/:delivery": "delivery.read",
   "POST /v1/sources/:id/deliveries/:delivery/replay": "delivery.replay",
+  "POST /v1/webhooks": "webhook.create",
+  "PATCH /v1/webhooks/:id": "webhook.change",
+  "DELETE /v1/webhooks/:id": "webhook.delete",
+  "POST /v1/webhooks/:id/rotate": "webhook.rotate",
+  "POST /v1/webhooks/:id/deliveries/:delivery/retry": "webhook.retry",
   "PUT /v1/plan": "plan.write",
 }
 /** They change nothing: a trial that counts as nothing, and what is only said to be done. */
@@ -551,6 +601,7 @@ const harmless = new Set([
   "POST /v1/query",
   "POST /v1/quarantine/release",
   "POST /v1/sources/:id/test",
+  "POST /v1/webhooks/:id/test",
   "POST /v1/plan/draft",
 ])
 
@@ -624,7 +675,7 @@ describe("the audit log", () => {
 describe("Globex", () => {
   const known = () => ["ours-", "acme", spareKeyId, sourceId, deliveryId]
 
-  const making = new Set(["POST /v1/keys", "POST /v1/sources", "PUT /v1/plan"])
+  const making = new Set(["POST /v1/keys", "POST /v1/sources", "POST /v1/webhooks", "PUT /v1/plan"])
   test.each(closed.filter(({ door, way, name }) => door === "api" && !way.ids && !making.has(name)))(
     "sees nothing of Acme's in $name",
     async (route) => {
@@ -726,6 +777,9 @@ test.each([
   ["GET /v1/quarantine", "value=1", "field"],
   ["GET /v1/quarantine", "from=yesterday", "from"],
   ["GET /v1/quality", "grain=week", "grain"],
+  ["GET /v1/webhooks/:id/deliveries", "limit=201", "limit"],
+  ["GET /v1/webhooks/:id/deliveries", "state=lost", "state"],
+  ["GET /v1/webhooks/:id/deliveries", "after=1", "after"],
   ["GET /v1/customers/:id/timeline", "limit=201", "limit"],
   ["GET /v1/customers/:id/timeline", "after=1", "after"],
   ["GET /v1/customers/:id/timeline", "after=1.2.3", "after"],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { type FunctionName, factsOf, functions, queues, schedules } from "#platform/topology.ts"
+import { type FunctionName, factsOf, functions, queues, schedules, subscribers } from "#platform/topology.ts"
 import { pascal } from "../stacks/names.ts"
 import { budgets } from "./bench/units.ts"
 import { alarmKinds, section } from "./runbook.ts"
@@ -19,6 +19,7 @@ const expected = [
     `${pascal(name)}Silent`,
     `${pascal(deadLetter)}Letters`,
   ]),
+  ...Object.values(subscribers).map(({ deadLetter }) => `${pascal(deadLetter)}Letters`),
 ]
 
 test("every alarm stands in the runbook once, with how bad it is, and none that there is not", () => {

@@ -13,7 +13,9 @@ import type { Runtime } from "#platform/runtime.ts"
 import type { Item, Key, Range, Table } from "#store/table.ts"
 
 /** A small world: Acme and Globex on one stack, in memory. Each file of tests has one of its own. */
-export async function startWorld(options: Pick<StackOptions, "clock" | "redis" | "workers"> = {}) {
+export async function startWorld(
+  options: Pick<StackOptions, "clock" | "redis" | "workers" | "hiddenFor" | "tell"> = {},
+) {
   const lines: Line[] = []
   const stack = await startStack({ ...options, log: (name, fields) => void lines.push({ name, ...fields }) })
   const tenant = (id: string, more: Partial<Tenant> = {}) =>

@@ -18,12 +18,14 @@ import { parsed } from "./problem.ts"
 import { qualityRoutes } from "./quality.ts"
 import { type AdminNeeds, queueRoutes } from "./queues.ts"
 import { mountSources, type SourcesNeeds } from "./sources.ts"
+import { mountWebhooks, type WebhooksNeeds } from "./webhooks.ts"
 
 export type ManagementNeeds = AppNeeds &
   QualityNeeds &
   HealthNeeds &
   AdminNeeds &
-  SourcesNeeds & { random: Random; enqueue: Enqueue }
+  SourcesNeeds &
+  WebhooksNeeds & { random: Random; enqueue: Enqueue }
 
 const BODY_BYTES = 256 * 1024
 const limit = (most: number, usual: number) =>
@@ -123,6 +125,7 @@ export const managementApp = (needs: ManagementNeeds) =>
     })
 
     mountSources(app, needs, tenantOf)
+    mountWebhooks(app, needs, tenantOf)
     auditRoutes(app, needs, tenantOf)
   })
 

@@ -18,6 +18,7 @@ import { addSources } from "./sources.ts"
 import { addTail } from "./tail.ts"
 import { addTenants } from "./tenants.ts"
 import type { Terminal } from "./terminal.ts"
+import { addWebhooks } from "./webhooks.ts"
 
 const groups = [
   addTenants,
@@ -34,6 +35,7 @@ const groups = [
   addReplay,
   addReconcile,
   addAudit,
+  addWebhooks,
   addQueues,
   addBackup,
 ]

@@ -3,16 +3,16 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Tenant } from "#access/tenant.ts"
 import { type DevTenant, settle, writeDev } from "#local/home.ts"
-import { startStack } from "#local/stack.ts"
+import { type StackOptions, startStack } from "#local/stack.ts"
 import { run } from "./program.ts"
 import type { Terminal } from "./terminal.ts"
 
 type Ran = { code: number; out: string; err: string }
 
 /** The whole product in this process, and the command line in front of it. */
-export async function startWorld() {
+export async function startWorld(options: Pick<StackOptions, "hiddenFor"> = {}) {
   const data = mkdtempSync(join(tmpdir(), "octant-cli-"))
-  const stack = await startStack()
+  const stack = await startStack(options)
   const tenants: DevTenant[] = []
   const environment = Object.fromEntries(
     Object.entries(stack.config).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),

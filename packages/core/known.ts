@@ -15,6 +15,7 @@ export const known = {
   octant_fold_lag_entries: ["gauge", "Entries of journals that are not folded yet: all, and the most of one tenant."],
   octant_outside_seconds: ["histogram", "Time of a call of somebody else's API, by outcome."],
   octant_outside_open: ["gauge", "Hosts that are left alone for a while because they kept failing."],
+  octant_delivery_seconds: ["histogram", "Time of an attempt to tell a webhook, by outcome."],
   octant_up_seconds: ["gauge", "How long this process has lived."],
 } as const satisfies Record<string, readonly [Kind, string]>
 export type FigureName = keyof typeof known

@@ -1,6 +1,7 @@
 import { ZodError } from "zod"
 import { systemClock } from "#core/clock.ts"
 import { agesOf } from "#local/ages.ts"
+import { busOf } from "#local/bus.ts"
 import { arnOf, emulator, persist, Refusal, type SqsQueue, type SqsStore, urlOf } from "#local/fauxqs.ts"
 import { isTaken, LOOPBACK, portTaken } from "#local/port.ts"
 import { redriveOf } from "#local/redrive.ts"
@@ -18,7 +19,11 @@ export async function startQueues(options: { dataDir?: string; port?: number; qu
   const { dataDir, port = 0, queues } = options
   const { stores, app } = await emulator()
   const filled = Promise.withResolvers<void>()
-  const actions = { ...redriveOf(stores.sqsStore, systemClock), ...agesOf(stores.sqsStore, systemClock) }
+  const actions = {
+    ...redriveOf(stores.sqsStore, systemClock),
+    ...agesOf(stores.sqsStore, systemClock),
+    ...busOf(stores.sqsStore),
+  }
 
   app.addHook("preHandler", async ({ headers, body }, reply) => {
     await filled.promise

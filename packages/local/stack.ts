@@ -14,6 +14,7 @@ import { type Runtime, runtimeOf } from "#platform/runtime.ts"
 import { queues as queueFacts, schedules } from "#platform/topology.ts"
 import { appendWorker, checkWorker, closeWorker, foldWorker } from "#platform/workers.ts"
 import type { Meter } from "#store/table.ts"
+import { busQueues } from "./bus.ts"
 import { startDynamo } from "./dynamodb.ts"
 import { operatorToken } from "./home.ts"
 import { serveHttp } from "./http.ts"
@@ -21,6 +22,7 @@ import { poll } from "./poller.ts"
 import { startQueues } from "./queues.ts"
 import { schedule, systemTimers } from "./schedule.ts"
 import { createTable } from "./table.ts"
+import { telling } from "./telling.ts"
 import { localVault } from "./vault.ts"
 
 const TABLE = "octant-local"
@@ -48,6 +50,8 @@ export type StackOptions = {
   traces?: { OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined; OTEL_TRACES_SAMPLER_ARG?: string | undefined }
   tell?: Tracing["tell"]
   foldEvery?: () => number
+  /** For how many seconds a delivery that is to be tried again after so many milliseconds is hidden; `idle` then waits for it too. */
+  hiddenFor?: (ms: number) => number
 }
 export type Stack = {
   url: string
@@ -80,7 +84,10 @@ async function started(
   const { dir, log = silent, engine } = options
   const dynamo = await startDynamo({ ...(dir ? { file: join(dir, "table.db") } : {}), ...(engine ? { engine } : {}) })
   stops.push(dynamo.stop)
-  const queues = await startQueues({ ...(dir ? { dataDir: join(dir, "queues") } : {}), queues: described })
+  const queues = await startQueues({
+    ...(dir ? { dataDir: join(dir, "queues") } : {}),
+    queues: [...described, ...busQueues],
+  })
   stops.push(queues.stop)
   const config = readConfig({
     OCTANT_TABLE: TABLE,
@@ -88,6 +95,9 @@ async function started(
     OCTANT_FOLD_QUEUE_URL: queues.queueUrl("fold"),
     OCTANT_APPEND_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.append.deadLetter),
     OCTANT_FOLD_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.fold.deadLetter),
+    OCTANT_DELIVERIES_QUEUE_URL: queues.queueUrl("deliveries"),
+    OCTANT_DELIVERIES_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.deliveries.deadLetter),
+    OCTANT_BUS: "octant-local",
     OCTANT_OPERATOR_TOKEN: operatorToken(dir),
     ...options.redis,
     ...options.traces,
@@ -97,6 +107,7 @@ async function started(
     AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
     AWS_ENDPOINT_URL_SQS: queues.url,
     AWS_ENDPOINT_URL_CLOUDWATCH: queues.url,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: queues.url,
   })
   let url = ""
   const runtime = runtimeOf(config, {
@@ -115,9 +126,11 @@ async function started(
 
   let stopping = false
   const worked = options.workers === false ? [] : work(runtime, queues, () => stopping)
+  // What an endpoint is to be told waits for hours when it fails: nobody waits for that to be idle.
+  const { bus, deliveries } = options.workers === false ? {} : telling(runtime, queues, options.hiddenFor)
   stops.push(() => {
     stopping = true
-    const stopped = Promise.all(worked.map((poller) => poller.stop()))
+    const stopped = Promise.all([...worked, bus, deliveries].map((poller) => poller?.stop()))
     // Else each would wait for the second that its long poll takes.
     queues.wake()
     return stopped
@@ -154,6 +167,8 @@ async function started(
     config,
     idle: async () => {
       for (const poller of worked) await poller.idle()
+      await bus?.idle()
+      if (options.hiddenFor) await deliveries?.idle()
     },
     stop,
   }

@@ -151,9 +151,10 @@ function again({ message, failure }: Letter, fifo: boolean, by: number) {
       [FIRST_SENT]: { DataType: "String", StringValue: firstSentIn({ message, failure }) },
       ...(count === 0 ? {} : { [REDRIVEN]: { DataType: "Number", StringValue: String(count) } }),
     },
+    // A queue of the standard kind may have groups too, by which it is fair.
+    ...(Attributes.MessageGroupId === undefined ? {} : { MessageGroupId: Attributes.MessageGroupId }),
     ...(fifo
       ? {
-          MessageGroupId: Attributes.MessageGroupId,
           // Under its own id alone it would be taken for the first one of the last five minutes, and be lost.
           MessageDeduplicationId: `${(Attributes.MessageDeduplicationId ?? "").split(AGAIN)[0]}${AGAIN}${shortHash(MessageId)}`,
         }

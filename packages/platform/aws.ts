@@ -22,7 +22,7 @@ export class AwsError extends Error {
   }
 }
 
-export type Service = "dynamodb" | "sqs" | "kms" | "monitoring"
+export type Service = "dynamodb" | "sqs" | "kms" | "monitoring" | "events"
 export type AwsOptions = {
   region: string
   /** Asked at each call: Lambda renews what stands in its environment. */
@@ -46,6 +46,8 @@ const protocols = {
   kms: { target: "TrentService", type: "application/x-amz-json-1.1" },
   /** CloudWatch. */
   monitoring: { target: "GraniteServiceVersion20100801", type: "application/x-amz-json-1.0" },
+  /** EventBridge. */
+  events: { target: "AWSEvents", type: "application/x-amz-json-1.1" },
 } as const
 const passing = new Set([
   "ThrottlingException",
@@ -86,6 +88,7 @@ export function awsClient(options: AwsOptions): AwsCall {
     sqs: urlOf("sqs"),
     kms: urlOf("kms"),
     monitoring: urlOf("monitoring"),
+    events: urlOf("events"),
   }
 
   const once = (service: Service, action: string, body: string) =>

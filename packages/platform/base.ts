@@ -47,6 +47,7 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
       sqs: config.AWS_ENDPOINT_URL_SQS,
       kms: config.AWS_ENDPOINT_URL_KMS,
       monitoring: config.AWS_ENDPOINT_URL_CLOUDWATCH,
+      events: config.AWS_ENDPOINT_URL_EVENTBRIDGE,
     },
     random: Math.random,
     sleep,
@@ -95,7 +96,12 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
 export type Base = ReturnType<typeof baseOf>
 
 /** What there is to be looked at, with where a message goes that nobody could take. */
-const queuesOf = (config: Config) => ({
+const queuesOf = (config: Config): Queues => ({
   append: { url: config.OCTANT_APPEND_QUEUE_URL, dead: config.OCTANT_APPEND_DEAD_QUEUE_URL },
   fold: { url: config.OCTANT_FOLD_QUEUE_URL, dead: config.OCTANT_FOLD_DEAD_QUEUE_URL },
+  ...(config.OCTANT_DELIVERIES_QUEUE_URL === undefined
+    ? {}
+    : { deliveries: { url: config.OCTANT_DELIVERIES_QUEUE_URL, dead: config.OCTANT_DELIVERIES_DEAD_QUEUE_URL } }),
 })
+type Queue = { url: string; dead: string | undefined }
+type Queues = { append: Queue; fold: Queue; deliveries?: Queue }

@@ -17,6 +17,7 @@ const Environment = z.object({
   AWS_ENDPOINT_URL_SQS: z.optional(url("http://127.0.0.1:9324")),
   AWS_ENDPOINT_URL_KMS: z.optional(url("http://127.0.0.1:8080")),
   AWS_ENDPOINT_URL_CLOUDWATCH: z.optional(url("http://127.0.0.1:9324")),
+  AWS_ENDPOINT_URL_EVENTBRIDGE: z.optional(url("http://127.0.0.1:9324")),
   /** Said by Lambda alone: figures are then written to the log. */
   AWS_LAMBDA_FUNCTION_NAME: z.optional(text("octant-production-collect")),
   /** The key under which each tenant's keys are kept. */
@@ -25,6 +26,12 @@ const Environment = z.object({
   OCTANT_HOOKS_URL: z.optional(url("https://in.octant.example")),
   OCTANT_APPEND_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/append-dead")),
   OCTANT_FOLD_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/fold-dead.fifo")),
+  OCTANT_DELIVERIES_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries")),
+  OCTANT_DELIVERIES_DEAD_QUEUE_URL: z.optional(
+    url("https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries-dead"),
+  ),
+  /** Where what happened in the product is told. */
+  OCTANT_BUS: z.optional(text("octant-production-bus")),
   /** Upstash's REST protocol; without it limits and answers are kept in each process. */
   OCTANT_REDIS_URL: z.optional(url("https://eu1-tidy-crab-1.upstash.io")),
   OCTANT_REDIS_TOKEN: z.optional(text("(secret)")),

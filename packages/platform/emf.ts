@@ -21,6 +21,7 @@ export const dimensions: Partial<Record<FigureName, readonly string[]>> = {
   octant_fold_lag_entries: ["of"],
   octant_outside_seconds: ["outcome"],
   octant_outside_open: [],
+  octant_delivery_seconds: ["outcome"],
 }
 
 /** Powertools says by `service` which function has told. */

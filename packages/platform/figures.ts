@@ -4,7 +4,13 @@ import { consumed, traced } from "#core/unit.ts"
 import type { Meter } from "#store/table.ts"
 import type { AwsCall } from "./aws.ts"
 
-const systems = { dynamodb: "DynamoDB", sqs: "SQS", kms: "KMS", monitoring: "CloudWatch" } as const
+const systems = {
+  dynamodb: "DynamoDB",
+  sqs: "SQS",
+  kms: "KMS",
+  monitoring: "CloudWatch",
+  events: "EventBridge",
+} as const
 
 /** Tells how long each call took, its retries included, and whether it came to a good end. */
 export const timed =

@@ -1,4 +1,6 @@
 import { MINUTE } from "#core/clock.ts"
+import { ATTEMPTS } from "#delivery/schedule.ts"
+import { eventTypes } from "#events/domain.ts"
 import type { Config } from "./config.ts"
 
 type QueueFacts = {
@@ -40,6 +42,18 @@ export const queues = {
     concurrency: 8,
     oldestSeconds: 3600,
   },
+  deliveries: {
+    fifo: false,
+    visibilitySeconds: 180,
+    deadLetter: "deliveries-dead",
+    afterReceives: ATTEMPTS,
+    // All of a batch wait for its slowest endpoint.
+    batchSize: 5,
+    windowMs: 0,
+    concurrency: 20,
+    // Of what was received more than three times SQS tells no age: by then it has waited 36 minutes because it was to.
+    oldestSeconds: 3600,
+  },
 } as const satisfies Record<string, QueueFacts>
 export type QueueName = keyof typeof queues
 
@@ -58,6 +72,10 @@ type FunctionFacts = {
   /** Whose dead letters it takes, to show them or to send them back. */
   mends?: readonly QueueName[]
   vault?: readonly KeyAction[]
+  /** Puts events on the bus. */
+  publishes?: true
+  /** Hides messages of the queue that it works until they are to be tried again. */
+  delays?: true
   /** The queue that it works. */
   queue?: QueueName
   /** What it is told beyond what `config.ts` asks of every function. */
@@ -89,6 +107,7 @@ const tracking = [
   "alias",
   "a",
 ]
+const deliveries = ["OCTANT_DELIVERIES_QUEUE_URL", "OCTANT_DELIVERIES_DEAD_QUEUE_URL"] as const
 const limits = { settings: ["OCTANT_ADDRESS_HEADER", "OCTANT_REDIS_URL"], secrets: ["OCTANT_REDIS_TOKEN"] } as const
 
 export const functions = {
@@ -122,9 +141,9 @@ export const functions = {
     timeoutSeconds: 60,
     memoryMb: 1024,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
-    sends: ["append", "fold"],
-    looks: ["append", "fold"],
-    mends: ["append", "fold"],
+    sends: ["append", "fold", "deliveries"],
+    looks: ["append", "fold", "deliveries"],
+    mends: ["append", "fold", "deliveries"],
     vault: ["GenerateDataKey", "Decrypt"],
     settings: [
       ...limits.settings,
@@ -132,6 +151,7 @@ export const functions = {
       "OCTANT_HOOKS_URL",
       "OCTANT_APPEND_DEAD_QUEUE_URL",
       "OCTANT_FOLD_DEAD_QUEUE_URL",
+      ...deliveries,
     ],
     secrets: [...limits.secrets, "OCTANT_OPERATOR_TOKEN"],
     slowMs: 10_000,
@@ -160,9 +180,9 @@ export const functions = {
     timeoutSeconds: 300,
     memoryMb: 512,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "BatchWriteItem"],
-    sends: ["append", "fold"],
-    mends: ["append", "fold"],
-    settings: ["OCTANT_APPEND_DEAD_QUEUE_URL", "OCTANT_FOLD_DEAD_QUEUE_URL"],
+    sends: ["append", "fold", "deliveries"],
+    mends: ["append", "fold", "deliveries"],
+    settings: ["OCTANT_APPEND_DEAD_QUEUE_URL", "OCTANT_FOLD_DEAD_QUEUE_URL", ...deliveries],
     slowMs: 200_000,
     reserved: 1,
   },
@@ -170,8 +190,10 @@ export const functions = {
     handler: "functions/check.handler",
     timeoutSeconds: 300,
     memoryMb: 1024,
-    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"],
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
     sends: ["fold"],
+    publishes: true,
+    settings: ["OCTANT_BUS"],
     slowMs: 200_000,
     reserved: 1,
   },
@@ -185,6 +207,27 @@ export const functions = {
     settings: ["OCTANT_KMS_KEY_ID"],
     slowMs: 270_000,
     reserved: 1,
+  },
+  notify: {
+    handler: "functions/notify.handler",
+    timeoutSeconds: 30,
+    memoryMb: 512,
+    table: ["Query", "PutItem"],
+    sends: ["deliveries"],
+    settings: ["OCTANT_DELIVERIES_QUEUE_URL"],
+    slowMs: 10_000,
+  },
+  deliver: {
+    handler: "functions/deliver.handler",
+    timeoutSeconds: 30,
+    memoryMb: 512,
+    table: ["GetItem", "PutItem", "UpdateItem"],
+    vault: ["Decrypt"],
+    queue: "deliveries",
+    delays: true,
+    settings: ["OCTANT_DELIVERIES_QUEUE_URL", "OCTANT_KMS_KEY_ID"],
+    // An endpoint may take fifteen seconds.
+    slowMs: 25_000,
   },
 } as const satisfies Record<string, FunctionFacts>
 export type FunctionName = keyof typeof functions
@@ -206,3 +249,17 @@ export const schedules = {
   poll: { function: "poll", everyMs: 5 * MINUTE, deadLetter: "poll-dead" },
 } as const satisfies Record<string, ScheduleFacts>
 export type ScheduleName = keyof typeof schedules
+
+type SubscriberFacts = {
+  function: FunctionName
+  /** The types of events that it is called with. */
+  events: readonly string[]
+  /** Where events go that could not be handed over, or that it has failed at for good. */
+  deadLetter: string
+}
+/** Who listens to the bus. */
+export const subscribers = {
+  /** Asks for what webhooks are to be told. */
+  notify: { function: "notify", events: eventTypes, deadLetter: "notify-dead" },
+} as const satisfies Record<string, SubscriberFacts>
+export type SubscriberName = keyof typeof subscribers

@@ -6,6 +6,7 @@ import { MINUTE } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
 import { isCorrelationId, type Origin, unitOf } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
+import { publishUntold } from "#delivery/publish.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { redriveAfterOutage } from "#pipeline/deadletters.ts"
 import { noteFailures, Unreadable } from "#pipeline/failures.ts"
@@ -163,7 +164,7 @@ export const closeWorker = (runtime: CloseNeeds) =>
 
 /** Checks the data of every tenant; one that cannot be checked does not keep the others from it. */
 export const checkWorker = (
-  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "trackingPlan"> &
+  runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "trackingPlan" | "publish"> &
     Partial<Pick<Runtime, "tracing">>,
   tails = newTails(),
 ) => {
@@ -178,6 +179,11 @@ export const checkWorker = (
         for (const { source, part } of opened) runtime.log("alert.opened", { tenant, source, outcome: part })
         if (closed.length > 0) runtime.log("alert.closed", { tenant, count: closed.length })
         return { outcome, count: failing }
+      })
+      // Also of what a check before this one has found and could not tell.
+      await each({ tenant }, async () => {
+        const count = await publishUntold(runtime, tenant)
+        return count > 0 ? { outcome: "told", count } : undefined
       })
     }
     return tenants.length

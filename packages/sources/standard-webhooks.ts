@@ -1,15 +1,9 @@
 import { instant } from "#core/clock.ts"
+import { standardKey, standardSignature } from "#core/standard.ts"
 import { fields, iso, objectOf, required, text } from "./generic.ts"
 import { idOf, track } from "./message.ts"
-import { anySame, header, hmac, mismatch, missing, secondsOf, stale, withinTolerance } from "./signature.ts"
+import { anySame, header, mismatch, missing, secondsOf, stale, withinTolerance } from "./signature.ts"
 import type { Delivery, Vendor, Verdict } from "./source.ts"
-
-/** The key inside a secret of the form `whsec_<base64>`. */
-export const standardKey = (secret: string): Uint8Array => Buffer.from(secret.replace(/^whsec_/, ""), "base64")
-
-/** One signature in the form of the header `webhook-signature`. */
-const standardSignature = (key: Uint8Array, id: string, seconds: string, body: string | Uint8Array) =>
-  `v1,${hmac("sha256", key, [`${id}.${seconds}.`, body], "base64")}`
 
 /** Svix, from which the standard comes, still sends its own names. */
 const sent = (delivery: Delivery, name: string) =>

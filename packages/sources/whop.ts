@@ -1,5 +1,6 @@
 import { DAY, instant, MINUTE, SECOND } from "#core/clock.ts"
 import { toText } from "#core/decimal.ts"
+import { standardKey } from "#core/standard.ts"
 import type { Message } from "#events/message.ts"
 import {
   ask,
@@ -17,7 +18,7 @@ import {
 } from "./generic.ts"
 import { type Fact, identify, track, type Who } from "./message.ts"
 import type { Page, PollNeeds, Vendor } from "./source.ts"
-import { standardHeaders, standardId, standardKey, standardVerdict } from "./standard-webhooks.ts"
+import { standardHeaders, standardId, standardVerdict } from "./standard-webhooks.ts"
 
 const idIn = (value: unknown) => text(fields(value).id)
 

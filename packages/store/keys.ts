@@ -107,6 +107,19 @@ export const keys = {
     sk: message,
   }),
 
+  /** What happened and was not told yet. */
+  outbox: (tenant: TenantId) => of(tenant, "outbox"),
+  untold: (tenant: TenantId, event: string): Key => ({ pk: of(tenant, "outbox"), sk: event }),
+  /** Where a tenant wants to be told. */
+  webhooks: (tenant: TenantId) => of(tenant, "webhooks"),
+  webhook: (tenant: TenantId, id: string): Key => ({ pk: of(tenant, "webhooks"), sk: id }),
+  /** What a webhook was told or is to be told, by the time of its event. */
+  tellings: (tenant: TenantId, webhook: string) => of(tenant, "tellings", webhook),
+  telling: (tenant: TenantId, webhook: string, at: string, event: string): Key => ({
+    pk: of(tenant, "tellings", webhook),
+    sk: `${at}#${event}`,
+  }),
+
   trackingPlan: (tenant: TenantId): Key => ({ pk: of(tenant), sk: "plan" }),
   /** What sources sent, day by day, and up to which position. */
   observed: (tenant: TenantId) => of(tenant, "quality", "observed"),

@@ -36,6 +36,9 @@ const states: Record<string, (name: string, inputs: Record<string, unknown>) => 
   "aws:kms/key:Key": (name) => ({ keyId: name, arn: arn("kms", `key/${name}`) }),
   "aws:cloudwatch/logGroup:LogGroup": (_, { name }) => ({ arn: arn("logs", `log-group:${name}`) }),
   "aws:cloudwatch/eventBus:EventBus": (name) => ({ name, arn: arn("events", `event-bus/${name}`) }),
+  "aws:cloudwatch/eventRule:EventRule": (_, { name, eventBusName }) => ({
+    arn: arn("events", `rule/${eventBusName}/${name}`),
+  }),
   "aws:sns/topic:Topic": (name) => ({ name, arn: arn("sns", name) }),
   "aws:iam/role:Role": (name) => ({ name, arn: `arn:aws:iam::${ACCOUNT}:role/${name}` }),
   "aws:cloudfront/distribution:Distribution": () => ({

@@ -24,6 +24,8 @@ const services: Record<string, string> = { sesv2: "ses" }
 const elsewhere: Record<string, string> = {
   "aws:cloudwatch/eventArchive:EventArchive": "events",
   "aws:cloudwatch/eventBus:EventBus": "events",
+  "aws:cloudwatch/eventRule:EventRule": "events",
+  "aws:cloudwatch/eventTarget:EventTarget": "events",
   "aws:cloudwatch/logGroup:LogGroup": "logs",
   "aws:cloudwatch/logMetricFilter:LogMetricFilter": "logs",
 }
@@ -56,7 +58,7 @@ test("every role, function, queue, table, topic, alarm and log of a stage is wit
     .flatMap(({ Resource }) => Resource)
     .filter((resource) => resource.includes("octant") && !resource.includes("_BUCKET"))
   expect(reach.filter((resource) => !/octant[-/]STAGE/.test(resource))).toEqual([])
-  const named = /^aws:(iam\/role|lambda\/function:|sqs|dynamodb|cloudwatch\/(metricAlarm|logGroup))/
+  const named = /^aws:(iam\/role|lambda\/function:|sqs\/queue:|dynamodb|cloudwatch\/(metricAlarm|logGroup))/
   const names = plan.resources
     .filter(({ type }) => named.test(type))
     .map(({ inputs }) => (inputs as { name?: string }).name ?? "")

@@ -12,7 +12,15 @@ const Body = z.looseObject({
   KeyId: z.optional(z.string()),
   CiphertextBlob: z.optional(z.string()),
   EncryptionContext: z.optional(z.record(z.string(), z.string())),
-  Entries: z.optional(z.array(z.looseObject({ Id: z.string(), MessageBody: z.optional(z.string()) }))),
+  Entries: z.optional(
+    z.array(
+      z.looseObject({
+        Id: z.optional(z.string()),
+        MessageBody: z.optional(z.string()),
+        EventBusName: z.optional(z.string()),
+      }),
+    ),
+  ),
   TransactItems: z.optional(z.array(z.record(z.string(), z.looseObject({ TableName: z.string() })))),
 })
 type Body = z.output<typeof Body>
@@ -25,6 +33,7 @@ const services: Record<string, string> = {
   AmazonSQS: "sqs",
   TrentService: "kms",
   GraniteServiceVersion20100801: "cloudwatch",
+  AWSEvents: "events",
 }
 /** A transaction is granted by what it does to each item. */
 const parts: Record<string, string> = { Put: "PutItem", Update: "UpdateItem", Delete: "DeleteItem" }
@@ -71,6 +80,10 @@ export async function startGuard(options: {
     },
     "sqs:DeleteMessage": () => ({}),
     "sqs:ChangeMessageVisibility": () => ({}),
+    "events:PutEvents": (_, { Entries = [] }) => ({
+      FailedEntryCount: 0,
+      Entries: Entries.map(() => ({ EventId: "1" })),
+    }),
     "cloudwatch:GetMetricStatistics": () => ({ Datapoints: [{ Timestamp: 0, Maximum: 7 }] }),
     "sqs:GetQueueAttributes": () => ({ Attributes: { ApproximateNumberOfMessages: "0" } }),
     // A key that wraps nothing: what it gives is taken back as it is.
@@ -85,7 +98,13 @@ export async function startGuard(options: {
     const [service = "", operation = ""] = target.split(".")
     const body = Body.parse(JSON.parse(text))
     const action = `${services[service]}:${operation.replace(/^(Send|Delete|Change)(\w+)Batch$/, "$1$2")}`
-    const name = body.TableName ?? Object.keys(body.RequestItems ?? {})[0] ?? body.QueueUrl ?? body.KeyId ?? "*"
+    const name =
+      body.TableName ??
+      Object.keys(body.RequestItems ?? {})[0] ??
+      body.QueueUrl ??
+      body.KeyId ??
+      body.Entries?.[0]?.EventBusName ??
+      "*"
     const asked = (body.TransactItems ?? []).flatMap((item) =>
       Object.entries(item).map(([part, { TableName }]) => [`dynamodb:${parts[part]}`, arns[TableName] ?? ""] as const),
     )

@@ -78,6 +78,7 @@ export const endpoints = (url: string) => ({
   AWS_ENDPOINT_URL_SQS: url,
   AWS_ENDPOINT_URL_KMS: url,
   AWS_ENDPOINT_URL_CLOUDWATCH: url,
+  AWS_ENDPOINT_URL_EVENTBRIDGE: url,
 })
 
 export type HttpRequest = {
@@ -113,5 +114,10 @@ export function httpEvent({ method, path, key, headers = {}, body }: HttpRequest
 }
 
 export const queueEvent = (bodies: readonly string[]) => ({
-  Records: bodies.map((body, i) => ({ messageId: `message-${i}`, body, eventSource: "aws:sqs" })),
+  Records: bodies.map((body, i) => ({
+    messageId: `message-${i}`,
+    receiptHandle: `handle-${i}`,
+    body,
+    eventSource: "aws:sqs",
+  })),
 })

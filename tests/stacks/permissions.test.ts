@@ -8,6 +8,7 @@ import { type FunctionName, functions } from "#platform/topology.ts"
 import { vendorOf } from "#sources/registry.ts"
 import { packBatches } from "#store/journal.ts"
 import { keys } from "#store/keys.ts"
+import { happened, toTell, untold } from "#store/outbox.ts"
 import { readHead } from "#store/views.ts"
 import { type Cast, OPERATOR_TOKEN, startCast } from "./cast.ts"
 import type { Statement } from "./model.ts"
@@ -133,10 +134,15 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
   const { actors, lay, operator, received, tenant } = cast
   const ask = (method: string, path: string, body?: unknown) =>
     actors.api.request({ method, path: `/v1/admin/queues${path}`, key: OPERATOR_TOKEN, body })
-  expect(await ask("GET", "")).toMatchObject({ status: 200, body: { queues: [{ oldestSeconds: 7 }, {}] } })
-  const letters = { append: message, fold: JSON.stringify({ version: 1, tenant }) }
-  const queue = { append: "Append", fold: "Fold" } as const
-  for (const name of ["append", "fold"] as const) {
+  expect(await ask("GET", "")).toMatchObject({ status: 200, body: { queues: [{ oldestSeconds: 7 }, {}, {}] } })
+  const request = { version: 1, tenant, webhook: "wh_0", delivery: "0" }
+  const letters = {
+    append: message,
+    fold: JSON.stringify({ version: 1, tenant }),
+    deliveries: JSON.stringify(request),
+  }
+  const queue = { append: "Append", fold: "Fold", deliveries: "Deliveries" } as const
+  for (const name of ["append", "fold", "deliveries"] as const) {
     lay(`${queue[name]}DeadQueue`, letters[name])
     expect(await ask("GET", `/${name}/dead`)).toMatchObject({ status: 200, body: { letters: [{ tenant }] } })
     lay(`${queue[name]}DeadQueue`, letters[name])
@@ -144,7 +150,7 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
     expect(received(`${queue[name]}RequestsQueue`)).toEqual([letters[name]])
   }
   // Of two messages of poison and one that an outage has killed.
-  for (const name of ["append", "fold"] as const) {
+  for (const name of ["append", "fold", "deliveries"] as const) {
     lay(`${queue[name]}DeadQueue`, letters[name], "poison")
     const poison = { messageId: "letter-1", body: "poison" }
     await noteFailures(operator, name, [{ message: poison, error: new Unreadable("poison") }])
@@ -152,6 +158,7 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
   await actors.close.call({})
   expect(received("AppendRequestsQueue")).toEqual([letters.append])
   expect(received("FoldRequestsQueue")).toContain(letters.fold)
+  expect(received("DeliveriesRequestsQueue")).toEqual([letters.deliveries])
 })
 
 test("close asks for a fold of what yesterday has left", async () => {
@@ -171,6 +178,31 @@ test("check looks at the data, and asks for a fold of a long tail and a poll of 
   await actors.check.call({})
   expect(received("FoldRequestsQueue")).toHaveLength(1)
   expect(await operator.table.get(keys.source(tenant, polled))).toMatchObject({ rewindTo: expect.any(Number) })
+})
+
+test("check tells the bus what it was not told, notify asks for deliveries, and deliver makes them", async () => {
+  const { actors, keys, operator, tenant, received } = cast
+  const wish = { method: "POST", key: keys.admin }
+  // Nobody is there: the name is reserved for that.
+  const body = { url: "https://hooks.invalid/octant" }
+  const { body: hook, status } = await actors.api.request({ ...wish, path: "/v1/webhooks", body })
+  expect(status).toBe(201)
+  const event = happened(tenant, "alert.opened", "al_1", { at: instant(Date.now()), data: { id: "al_1" } })
+  await operator.table.transact([toTell(event)], "told")
+  await actors.check.call({})
+  expect(await untold(operator, tenant)).toEqual([])
+  await actors.notify.call({ source: "octant", "detail-type": event.type, detail: event })
+  const messages = received("DeliveriesRequestsQueue")
+  expect(messages).toHaveLength(1)
+  expect(await actors.deliver.work([...messages, "junk"])).toBe(2)
+  const path = `/v1/webhooks/${String(hook.id)}`
+  expect(await actors.api.request({ method: "GET", key: keys.admin, path: `${path}/deliveries` })).toMatchObject({
+    body: {
+      deliveries: [{ state: "pending", attempts: 1, tries: [{ error: expect.stringContaining("hooks.invalid") }] }],
+    },
+  })
+  expect(await actors.api.request({ ...wish, path: `${path}/test` })).toMatchObject({ status: 200 })
+  expect(received("DeliveriesRequestsQueue")).toHaveLength(1)
 })
 
 test("close deletes views that a replay has replaced", async () => {
@@ -207,8 +239,11 @@ test.each(Object.keys(functions) as FunctionName[])(
       ...model.functions.find((one) => one.name === name)!,
     }
     const ofCode = ({ Action, Resource }: Statement) =>
-      Resource.filter((arn) => arn !== queue?.arn && arn !== "*" && !arn.startsWith("arn:aws:logs:")).flatMap((arn) =>
-        Action.map((action) => `${action} ${arn}`),
+      Resource.filter((arn) => arn !== "*" && !arn.startsWith("arn:aws:logs:")).flatMap((arn) =>
+        // Lambda itself receives and deletes.
+        Action.filter((action) => arn !== queue?.arn || action === "sqs:ChangeMessageVisibility").map(
+          (action) => `${action} ${arn}`,
+        ),
       )
     const granted = grants.flatMap(ofCode).filter((grant) => !ofLambda.includes(grant))
     expect([...actors[name].used].sort()).toEqual(granted.sort())

@@ -157,6 +157,35 @@ const spoils: Record<string, Spoil[]> = {
     rewrite("CloseRole", "CloseDeadQueue", "AppendDeadQueue"),
   ],
 
+  "the subscribers are those of the topology, by what they listen to": [
+    drop("NotifyRule"),
+    drop("NotifyTarget"),
+    rewrite("NotifyRule", "alert.closed", "alert.lost"),
+    rewrite("NotifyRule", '"octant\\"', '"aws.s3\\"'),
+  ],
+  "each subscriber may be called by its rule, at its live version, and again if it must": [
+    drop("NotifyCalled"),
+    change("NotifyCalled", { qualifier: undefined }),
+    rewrite("NotifyTarget", '"maximumRetryAttempts":185', '"maximumRetryAttempts":0'),
+  ],
+  "what the bus cannot hand over is kept, and only this rule may keep it there": [
+    drop("NotifyDeadPolicy"),
+    change("NotifyTarget", { deadLetterConfig: undefined }),
+    rewrite("NotifyDeadPolicy", "octant-production-Notify", "somebody-elses"),
+  ],
+  "what a subscriber fails at is kept, and it may keep it": [
+    drop("NotifyOnFailure"),
+    change("NotifyOnFailure", { qualifier: undefined }),
+    rewrite("NotifyRole", "NotifyDeadQueue", "AppendDeadQueue"),
+  ],
+  "only who works a queue by a schedule of its own may hide its messages": [
+    rewrite("AppendRole", '\\"sqs:DeleteMessage\\"', '\\"sqs:DeleteMessage\\",\\"sqs:ChangeMessageVisibility\\"'),
+  ],
+  "only who publishes may put events on the bus": [
+    rewrite("FoldRole", "dynamodb:GetItem", "events:PutEvents"),
+    rewrite("CheckRole", "events:PutEvents", "events:DescribeEventBus"),
+  ],
+
   "there is one table, by pk and sk, paid by request": [
     change("TableTable", { billingMode: "PROVISIONED" }),
     drop("TableTable"),
@@ -249,7 +278,12 @@ const spoils: Record<string, Spoil[]> = {
     change("ApiUrl", { qualifier: undefined }),
     change("ApiUrlAccess", { qualifier: undefined }),
   ],
-  "nobody but a URL's callers may call a function": [change("ApiUrlInvoke", { function: "FoldFunction" })],
+  "nobody but a URL's callers and the bus's rules may call a function": [
+    change("ApiUrlInvoke", { function: "FoldFunction" }),
+    change("NotifyCalled", { principal: "*" }),
+    change("NotifyCalled", { sourceArn: undefined }),
+    change("NotifyCalled", { function: "FoldFunction" }),
+  ],
   "the functions answer browsers themselves: no URL adds headers": [
     change("ApiUrl", { cors: { allowOrigins: ["*"] } }),
   ],

@@ -30,11 +30,13 @@ describe.each(stages)("$stage", ({ stage }) => {
       schedules: schedules.map(({ resource }) => resource),
       alarms: alarms.length,
     }).toEqual({
-      functions: ["api", "append", "check", "close", "collect", "fold", "hooks", "poll"],
-      queues: ["AppendRequestsQueue", "FoldRequestsQueue"],
-      deadLetters: ["AppendDeadQueue", "CheckDeadQueue", "CloseDeadQueue", "FoldDeadQueue", "PollDeadQueue"],
+      functions: ["api", "append", "check", "close", "collect", "deliver", "fold", "hooks", "notify", "poll"],
+      queues: ["AppendRequestsQueue", "DeliveriesRequestsQueue", "FoldRequestsQueue"],
+      deadLetters: ["Append", "Check", "Close", "Deliveries", "Fold", "Notify", "Poll"].map(
+        (name) => `${name}DeadQueue`,
+      ),
       schedules: ["CheckScheduleSchedule", "CloseScheduleSchedule", "PollScheduleSchedule"],
-      alarms: 45,
+      alarms: 56,
     })
   })
 })

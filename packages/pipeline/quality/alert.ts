@@ -1,5 +1,7 @@
 import { instant } from "#core/clock.ts"
 import { shortHash } from "#core/hash.ts"
+import type { TenantId } from "#store/keys.ts"
+import { type DomainEvent, happened } from "#store/outbox.ts"
 import type { Remedy } from "./documents.ts"
 import type { Part, PartName, Severity } from "./parts.ts"
 
@@ -77,3 +79,9 @@ const alertOf = (source: string, part: Part, since: string, at: string): Alert =
   query: part.query,
   remedies: [],
 })
+
+/** How an alert is told to others: without its evidence, which `query` shows to whoever may see it. */
+export function alertEvent(tenant: TenantId, { evidence: _, remedies, ...alert }: Alert): DomainEvent {
+  const [type, at] = alert.closedAt === undefined ? ["alert.opened", alert.openedAt] : ["alert.closed", alert.closedAt]
+  return happened(tenant, type, alert.id, { at, data: { ...alert, remedies: remedies.map(({ what }) => what) } })
+}

@@ -23,6 +23,7 @@ import {
   readDone,
   readStandings,
   readSweep,
+  turnAlert,
   writeAlert,
   writeCheck,
   writeCursor,
@@ -187,7 +188,11 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
     const remediesOf = (name: PartName) => (one.remedies ?? []).filter(({ part }) => part === name)
     const { standing, opened, closed, worse } = judge(before, one.source, one.parts, now)
     const doneAbout = (name: PartName) => [...(before[name]?.done ?? []), ...remediesOf(name)]
-    for (const alert of opened) await writeAlert(needs, tenant, { ...alert, remedies: doneAbout(alert.part) })
+    for (const alert of opened) {
+      // One that a check before us has opened, which then died, was opened then.
+      const { openedAt = alert.openedAt } = (await readAlert(needs, tenant, alert.id)) ?? {}
+      await turnAlert(needs, tenant, { ...alert, openedAt, remedies: doneAbout(alert.part) })
+    }
     for (const { name, failing } of one.parts) {
       const stands = standing[name]
       if (failing && stands && stands.alert === undefined && doneAbout(name).length > 0) stands.done = doneAbout(name)
@@ -201,8 +206,11 @@ export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checke
         remedies: [...alert.remedies, ...remediesOf(part.name)].slice(-MOST_REMEDIES),
       }))
     }
-    for (const id of closed)
-      await change(needs, tenant, id, (alert) => ({ ...alert, status: "closed", closedAt: instant(now) }))
+    for (const id of closed) {
+      const alert = await readAlert(needs, tenant, id)
+      const { closedAt = instant(now) } = alert ?? {}
+      if (alert) await turnAlert(needs, tenant, { ...alert, status: "closed", closedAt })
+    }
     // Last: after a crash the same alerts, by the same ids, are written again.
     if (Object.keys(before).length + Object.keys(standing).length > 0)
       await writeStanding(needs, tenant, one.source, standing)

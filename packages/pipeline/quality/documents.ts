@@ -1,11 +1,13 @@
 import { DAY, HOUR, instant, SECOND } from "#core/clock.ts"
+import { sha256 } from "#core/hash.ts"
 import { pack, unpack } from "#core/pack.ts"
 import { addDays } from "#core/zone.ts"
 import { fromJson, toJson } from "#science/sketch.ts"
 import type { Counted } from "#sources/source.ts"
 import { keys, type TenantId } from "#store/keys.ts"
-import type { Table } from "#store/table.ts"
-import type { Alert, Standing } from "./alert.ts"
+import { toTell } from "#store/outbox.ts"
+import type { Item, Table } from "#store/table.ts"
+import { type Alert, alertEvent, type Standing } from "./alert.ts"
 import type { Identity } from "./identities.ts"
 import type { Day, Hour } from "./observe.ts"
 import type { Part, PartName } from "./parts.ts"
@@ -13,6 +15,7 @@ import type { Part, PartName } from "./parts.ts"
 type Needs = { table: Table }
 
 const MOST_BYTES = 380 * 1024
+const TOKEN_LENGTH = 32
 const KEPT_DAYS = 35
 const TRENDS_KEPT_DAYS = 400
 const ttlOf = (ms: number, days: number) => Math.ceil((ms + days * DAY) / SECOND)
@@ -152,12 +155,18 @@ export async function readAlert({ table }: Needs, tenant: TenantId, id: string):
   const item = await table.get(keys.alert(tenant, id))
   return item && unpack<Alert>(item.body as Uint8Array)
 }
-export const writeAlert = ({ table }: Needs, tenant: TenantId, alert: Alert) =>
-  table.put({
-    ...keys.alert(tenant, alert.id),
-    body: pack(alert),
-    ...(alert.closedAt === undefined ? {} : { ttl: ttlOf(Date.parse(alert.closedAt), TRENDS_KEPT_DAYS) }),
-  })
+export const writeAlert = ({ table }: Needs, tenant: TenantId, alert: Alert) => table.put(itemOf(tenant, alert))
+/** An alert that has opened or closed, together with the event that tells of it: neither is without the other. */
+export const turnAlert = ({ table }: Needs, tenant: TenantId, alert: Alert) =>
+  table.transact(
+    [{ put: itemOf(tenant, alert) }, toTell(alertEvent(tenant, alert))],
+    sha256(JSON.stringify(alert)).slice(0, TOKEN_LENGTH),
+  )
+const itemOf = (tenant: TenantId, alert: Alert): Item => ({
+  ...keys.alert(tenant, alert.id),
+  body: pack(alert),
+  ...(alert.closedAt === undefined ? {} : { ttl: ttlOf(Date.parse(alert.closedAt), TRENDS_KEPT_DAYS) }),
+})
 
 /** The UTC days that a look back of some days needs, with the present one. */
 export const daysBack = (now: number, days: number) => ({

@@ -44,6 +44,7 @@ export async function startEndpoint(items: readonly Item[]) {
     BatchWriteItem: () => ({}),
     GenerateDataKey: () => ({ Plaintext: KEY, CiphertextBlob: KEY }),
     Decrypt: ({ CiphertextBlob }) => ({ Plaintext: CiphertextBlob }),
+    ChangeMessageVisibility: () => ({}),
     SendMessage: () => ({ MessageId: "1" }),
     SendMessageBatch: ({ Entries = [] }) => ({ Successful: Entries.map(({ Id }) => ({ Id, MessageId: Id })) }),
   }

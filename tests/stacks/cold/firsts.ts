@@ -4,12 +4,15 @@ import { createTenant, Tenant } from "#access/tenant.ts"
 import { type Clock, instant } from "#core/clock.ts"
 import { silent } from "#core/log.ts"
 import { randomText, systemRandom } from "#core/random.ts"
+import { type DeliveryRequest, notify } from "#delivery/telling.ts"
+import { createWebhook } from "#delivery/webhook.ts"
 import type { Event } from "#events/event.ts"
 import { toEvent } from "#events/message.ts"
 import { toMessage } from "#pipeline/accept.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { kmsVault } from "#platform/vault.ts"
 import { vendorOf } from "#sources/registry.ts"
+import { happened } from "#store/outbox.ts"
 import type { Item, Table } from "#store/table.ts"
 import { httpEvent, queueEvent } from "../lambda.ts"
 import { KEY } from "./endpoint.ts"
@@ -52,6 +55,16 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
   const { headers, body } = vendorOf("standard-webhooks").sample(secret, clock(), source.url)
   const delivered = { path: new URL(source.url).pathname, headers, body: Buffer.from(body).toString("utf8") }
 
+  // Asked for by a webhook that leads to where nothing is sent: whatever comes after that is the network.
+  const hooked = { ...needs, table: { ...table, query: async () => [] }, complaint: async () => undefined }
+  const hook = await createWebhook(hooked, acme.id, { url: "https://127.0.0.1/", events: ["*"] })
+  const happening = happened(acme.id, "alert.opened", "al_1", { at: instant(clock()), data: { id: "al_1" } })
+  const requested: DeliveryRequest[] = []
+  const listing = { ...table, query: async (pk: string) => items.filter((item) => item.pk === pk) }
+  const requestDelivery = async (requests: readonly DeliveryRequest[]) => void requested.push(...requests)
+  await notify({ table: listing, clock, requestDelivery }, happening)
+  if (requested[0]?.webhook !== hook.id) throw new Error("the first delivery was not asked for")
+
   const today = instant(clock()).slice(0, 10)
   const query = `/v1/query?metric=events&grain=total&from=${today}&to=${today}`
   const posted = httpEvent({ method: "POST", path: "/v1/batch", key: write.key, body: { batch: records } })
@@ -88,6 +101,17 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
     poll: {
       event: {},
       answered: (_, asked, logged) => asked.join() === "Query" && logged.includes('"outcome":"done","count":0'),
+    },
+    notify: {
+      event: { source: "octant", "detail-type": happening.type, detail: happening },
+      answered: (_, asked) => asked.includes("SendMessageBatch"),
+    },
+    deliver: {
+      event: queueEvent([JSON.stringify(requested[0])]),
+      answered: (answer, asked, logged) =>
+        !noneFailed(answer) &&
+        ["Decrypt", "ChangeMessageVisibility"].every((action) => asked.includes(action)) &&
+        logged.includes('"outcome":"retry"'),
     },
   }
   return { items, firsts }

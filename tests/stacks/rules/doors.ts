@@ -2,6 +2,7 @@ import * as z from "zod/mini"
 import { functions as facts } from "#platform/topology.ts"
 import { each, type Rules } from "../model.ts"
 import { all } from "../plan.ts"
+import { isForRule } from "./subscribers.ts"
 
 /** CloudFront refuses a larger function. */
 const EDGE_BYTES = 10_240
@@ -11,6 +12,7 @@ const Permission = z.object({
   action: z.string(),
   principal: z.string(),
   qualifier: z.optional(z.string()),
+  sourceArn: z.optional(z.string()),
 })
 const Route = z.object({
   namespace: z.string(),
@@ -107,10 +109,11 @@ export const doors: Rules = {
     )
   },
 
-  "nobody but a URL's callers may call a function": ({ plan, urls }) =>
+  "nobody but a URL's callers and the bus's rules may call a function": (model) =>
     each(
-      all(plan, "aws:lambda/permission:Permission", Permission),
-      (permission) => !urls.some(({ functionName }) => functionName === permission.function),
+      all(model.plan, "aws:lambda/permission:Permission", Permission),
+      (permission) =>
+        !model.urls.some(({ functionName }) => functionName === permission.function) && !isForRule(model, permission),
       ({ resource }) => resource,
     ),
 

@@ -8,6 +8,7 @@ import { queues } from "./queues.ts"
 import { roles } from "./roles.ts"
 import { schedules } from "./schedules.ts"
 import { storage } from "./storage.ts"
+import { subscribers } from "./subscribers.ts"
 
 /** All that must be true of what is deployed: the serverless lens of AWS's guidance, and what this product adds to it. */
 export const rules: Rules = {
@@ -15,6 +16,7 @@ export const rules: Rules = {
   ...roles,
   ...queues,
   ...schedules,
+  ...subscribers,
   ...storage,
   ...alarms,
   ...doors,

@@ -1,0 +1,145 @@
+import "#core/words.ts"
+import * as z from "zod/mini"
+import { SECOND } from "#core/clock.ts"
+import { failure } from "#core/log.ts"
+import { isCorrelationId, type Origin, type Unit, unitOf } from "#core/unit.ts"
+import { type DeliverNeeds, deliver } from "#delivery/deliver.ts"
+import { DeliveryRequest, notify } from "#delivery/telling.ts"
+import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { DomainEvent } from "#store/outbox.ts"
+import type { Runtime } from "./runtime.ts"
+import type { QueueAnswer, QueueEvent } from "./workers.ts"
+
+/** What comes with a message of who asked for it: it is taken for what it is, or not at all. */
+const originIn = ({ correlationId, traceparent }: { [name in keyof Origin]?: string | undefined }): Origin => ({
+  correlationId: isCorrelationId(correlationId) ? correlationId : undefined,
+  traceparent,
+})
+
+const Said = z.optional(z.string())
+/** An event as EventBridge hands it to a subscriber. */
+const FromBus = z.object({
+  detail: z.extend(DomainEvent, { origin: z.optional(z.object({ correlationId: Said, traceparent: Said })) }),
+})
+
+type Told = Pick<Runtime, "clock" | "nonce" | "log"> & Partial<Pick<Runtime, "tracing">>
+type NotifyNeeds = Pick<Runtime, "table" | "requestDelivery"> & Told
+
+/** The bus's subscriber: has each webhook of the tenant told that wants to be. It fails as a whole, and comes again. */
+export const notifyWorker =
+  (runtime: NotifyNeeds) =>
+  (event: unknown): Promise<void> => {
+    const { origin = {}, ...happened } = FromBus.parse(event).detail
+    const wish = { name: "process notify", kind: "consumer", origin: originIn(origin) } as const
+    return unitOf(runtime, wish, async (unit) => {
+      const tell = teller(runtime, unit, "notify")
+      const { tenant } = happened
+      try {
+        tell("notify", { tenant, outcome: happened.type, count: await notify(runtime, happened) })
+      } catch (error) {
+        tell("notify.failed", { tenant, outcome: "failed", ...failure(error) })
+        throw error
+      }
+    })
+  }
+
+type DeliverRuntime = Pick<Runtime, "call" | "queues" | "aws"> &
+  Partial<Pick<Runtime, "figures">> &
+  Told &
+  Pick<DeliverNeeds, "table" | "vault" | "post"> & {
+    jitter?: () => number
+    /** For how long a message is hidden that is to be tried again after so long. */
+    hiddenFor?: (ms: number) => number
+  }
+
+type Record = QueueEvent["Records"][number] & { receiptHandle?: string }
+
+/** Delivers what waits in the queue, all of a batch at once: a slow endpoint holds up nobody else. */
+export const deliverWorker =
+  (runtime: DeliverRuntime) =>
+  async (event: QueueEvent): Promise<QueueAnswer> => {
+    const failed: Parameters<typeof noteFailures>[2][number][] = []
+    const done = await Promise.all(
+      event.Records.map((record) => deliverOne(runtime, record, (error) => failed.push({ message: record, error }))),
+    )
+    await noteFailures(runtime, "deliveries", failed)
+    return {
+      batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
+    }
+  }
+
+/** An endpoint that could not be told: it is its own fault, and no outage of ours. */
+class Undelivered extends Error {
+  override name = "Undelivered"
+}
+
+function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: unknown) => void): Promise<boolean> {
+  const { messageAttributes: said, attributes, body } = record
+  const receives = Number(attributes?.ApproximateReceiveCount ?? 1)
+  if (receives === 1) tellWait(runtime, attributes?.SentTimestamp)
+  const origin = originIn({
+    correlationId: said?.correlationId?.stringValue,
+    traceparent: said?.traceparent?.stringValue,
+  })
+  return unitOf(runtime, { name: "process deliver", kind: "consumer", origin }, async (unit) => {
+    const tell = teller(runtime, unit, "deliver")
+    let tenant: string | undefined
+    try {
+      const request = requestIn(body)
+      tenant = request.tenant
+      const { jitter = runtime.aws.random } = runtime
+      const delivered = await deliver({ ...runtime, jitter }, request, receives)
+      const { outcome, host, attempt } = delivered
+      tell("deliver", { tenant, outcome, host, attempt, status: "status" in delivered ? delivered.status : undefined })
+      if (!("waitMs" in delivered)) return true
+      if (outcome === "given up") onFailure(new Undelivered(delivered.why))
+      await hide(runtime, record, delivered.waitMs)
+      return false
+    } catch (error) {
+      unit.failed = true
+      onFailure(error)
+      tell("deliver.failed", { tenant, outcome: "failed", ...failure(error) })
+      return false
+    }
+  })
+}
+
+function requestIn(body: string): DeliveryRequest {
+  try {
+    return DeliveryRequest.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Unreadable((error as Error).message)
+  }
+}
+
+/** Hides a message until it is to be tried again. If that fails, it comes when the queue itself shows it again. */
+async function hide({ call, queues, log, hiddenFor = inSeconds }: DeliverRuntime, record: Record, ms: number) {
+  const wish = {
+    QueueUrl: queues.deliveries?.url,
+    ReceiptHandle: record.receiptHandle,
+    VisibilityTimeout: hiddenFor(ms),
+  }
+  await call("sqs", "ChangeMessageVisibility", wish).catch((error: unknown) =>
+    log("hide.failed", { queue: "deliveries", ...failure(error) }),
+  )
+}
+const inSeconds = (ms: number) => Math.ceil(ms / SECOND)
+
+/** How long a message had waited when it was received first: later it waits because it is to. */
+function tellWait({ figures, clock }: Pick<DeliverRuntime, "figures" | "clock">, sentAt: string | undefined) {
+  const waited = clock() - Number(sentAt ?? Number.NaN)
+  if (Number.isFinite(waited)) figures?.took("octant_queue_wait_seconds", { queue: "deliveries" }, Math.max(0, waited))
+}
+
+type Fields = { tenant: string | undefined; outcome: string; [field: string]: unknown }
+
+/** The one line of a unit of work. */
+function teller(runtime: Told, unit: Unit, route: string) {
+  const started = runtime.clock()
+  return (name: string, fields: Fields) => {
+    const { correlationId, read: readUnits, write: writeUnits, about } = unit
+    about["octant.outcome"] = fields.outcome
+    if (fields.tenant !== undefined) about["octant.tenant"] = fields.tenant
+    runtime.log(name, { correlationId, route, ...fields, ms: runtime.clock() - started, readUnits, writeUnits })
+  }
+}
