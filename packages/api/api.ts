@@ -1,4 +1,5 @@
 import { Hono } from "hono/tiny"
+import { once } from "#core/once.ts"
 import type { ManagementNeeds } from "./management.ts"
 import type { QuestionNeeds } from "./questions.ts"
 
@@ -16,16 +17,4 @@ export function apiApp(needs: ApiNeeds) {
     return part.fetch(c.req.raw, c.env)
   })
   return app
-}
-
-/** One that could not be loaded is loaded anew. */
-function once<T>(load: () => Promise<T>): () => Promise<T> {
-  let loading: Promise<T> | undefined
-  return () => {
-    loading ??= load()
-    loading.catch(() => {
-      loading = undefined
-    })
-    return loading
-  }
 }

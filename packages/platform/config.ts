@@ -1,52 +1,65 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
+import { once } from "#core/once.ts"
 
-const text = (example: string, shortest = 1) => z.string().check(z.minLength(shortest), z.describe(example))
-const url = (example: string) => z.url({ protocol: /^https?$/ }).check(z.describe(example))
+/** What a value may look like. Made when the first of its kind is read: most functions are told a third of all there is. */
+const forms = {
+  text: once(() => z.string().check(z.minLength(1))),
+  name: once(() => z.string().check(z.minLength(3))),
+  token: once(() => z.string().check(z.minLength(24))),
+  url: once(() => z.url({ protocol: /^https?$/ })),
+  share: once(() => z.string().check(z.regex(/^(0(\.\d+)?|1)$/))),
+}
+type Variable = { form: keyof typeof forms; example: string; isOptional?: true }
+
+const text = (example: string, form: "text" | "name" | "token" = "text") => ({ form, example }) as const
+const url = (example: string) => ({ form: "url", example }) as const
+const optional = <V extends Variable>(variable: V) => ({ ...variable, isOptional: true }) as const
 
 /** What the environment must or may say, each with an example for whoever forgot it or wrote it wrong. */
-const Environment = z.object({
-  OCTANT_TABLE: text("octant-production-table", 3),
+const variables = {
+  OCTANT_TABLE: text("octant-production-table", "name"),
   OCTANT_APPEND_QUEUE_URL: url("https://sqs.eu-central-1.amazonaws.com/123456789012/append"),
   OCTANT_FOLD_QUEUE_URL: url("https://sqs.eu-central-1.amazonaws.com/123456789012/fold.fifo"),
   AWS_REGION: text("eu-central-1"),
   AWS_ACCESS_KEY_ID: text("AKIA…"),
   AWS_SECRET_ACCESS_KEY: text("(secret)"),
-  AWS_SESSION_TOKEN: z.optional(text("(secret)")),
-  AWS_ENDPOINT_URL_DYNAMODB: z.optional(url("http://127.0.0.1:8000")),
-  AWS_ENDPOINT_URL_SQS: z.optional(url("http://127.0.0.1:9324")),
-  AWS_ENDPOINT_URL_KMS: z.optional(url("http://127.0.0.1:8080")),
-  AWS_ENDPOINT_URL_CLOUDWATCH: z.optional(url("http://127.0.0.1:9324")),
-  AWS_ENDPOINT_URL_EVENTBRIDGE: z.optional(url("http://127.0.0.1:9324")),
+  AWS_SESSION_TOKEN: optional(text("(secret)")),
+  AWS_ENDPOINT_URL_DYNAMODB: optional(url("http://127.0.0.1:8000")),
+  AWS_ENDPOINT_URL_SQS: optional(url("http://127.0.0.1:9324")),
+  AWS_ENDPOINT_URL_KMS: optional(url("http://127.0.0.1:8080")),
+  AWS_ENDPOINT_URL_CLOUDWATCH: optional(url("http://127.0.0.1:9324")),
+  AWS_ENDPOINT_URL_EVENTBRIDGE: optional(url("http://127.0.0.1:9324")),
   /** Said by Lambda alone: figures are then written to the log. */
-  AWS_LAMBDA_FUNCTION_NAME: z.optional(text("octant-production-collect")),
+  AWS_LAMBDA_FUNCTION_NAME: optional(text("octant-production-collect")),
   /** The key under which each tenant's keys are kept. */
-  OCTANT_KMS_KEY_ID: z.optional(text("arn:aws:kms:eu-central-1:123456789012:key/1234abcd")),
+  OCTANT_KMS_KEY_ID: optional(text("arn:aws:kms:eu-central-1:123456789012:key/1234abcd")),
   /** Where vendors send their webhooks to, as they see it. */
-  OCTANT_HOOKS_URL: z.optional(url("https://in.octant.example")),
-  OCTANT_APPEND_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/append-dead")),
-  OCTANT_FOLD_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/fold-dead.fifo")),
-  OCTANT_DELIVERIES_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries")),
-  OCTANT_DELIVERIES_DEAD_QUEUE_URL: z.optional(
+  OCTANT_HOOKS_URL: optional(url("https://in.octant.example")),
+  OCTANT_APPEND_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/append-dead")),
+  OCTANT_FOLD_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/fold-dead.fifo")),
+  OCTANT_DELIVERIES_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries")),
+  OCTANT_DELIVERIES_DEAD_QUEUE_URL: optional(
     url("https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries-dead"),
   ),
   /** Where what happened in the product is told. */
-  OCTANT_BUS: z.optional(text("octant-production-bus")),
+  OCTANT_BUS: optional(text("octant-production-bus")),
   /** Upstash's REST protocol; without it limits and answers are kept in each process. */
-  OCTANT_REDIS_URL: z.optional(url("https://eu1-tidy-crab-1.upstash.io")),
-  OCTANT_REDIS_TOKEN: z.optional(text("(secret)")),
+  OCTANT_REDIS_URL: optional(url("https://eu1-tidy-crab-1.upstash.io")),
+  OCTANT_REDIS_TOKEN: optional(text("(secret)")),
   /** For health and metrics; without it they are shut. */
-  OCTANT_OPERATOR_TOKEN: z.optional(text("(24 characters or more)", 24)),
+  OCTANT_OPERATOR_TOKEN: optional(text("(24 characters or more)", "token")),
   /** The header in which the proxy in front of us says who has called. */
-  OCTANT_ADDRESS_HEADER: z.optional(text("cloudfront-viewer-address")),
+  OCTANT_ADDRESS_HEADER: optional(text("cloudfront-viewer-address")),
   /** Where OpenTelemetry's collector is; without it nothing is traced. */
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.optional(url("http://127.0.0.1:4318")),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(url("http://127.0.0.1:4318")),
   /** Which share of the traces that begin here is kept, from 0 to 1. */
-  OTEL_TRACES_SAMPLER_ARG: z.optional(z.string().check(z.regex(/^(0(\.\d+)?|1)$/), z.describe("0.05"))),
-})
-export type Config = z.output<typeof Environment>
+  OTEL_TRACES_SAMPLER_ARG: optional({ form: "share", example: "0.05" }),
+} as const satisfies Record<string, Variable>
 
-type Name = keyof Config
+type Name = keyof typeof variables
+type Optional = { [N in Name]: (typeof variables)[N] extends { isOptional: true } ? N : never }[Name]
+export type Config = Record<Exclude<Name, Optional>, string> & { [N in Optional]?: string | undefined }
 /** What is of no use without another. */
 const together = [
   ["OCTANT_REDIS_URL", "OCTANT_REDIS_TOKEN"],
@@ -58,22 +71,19 @@ const together = [
  * this function cannot do without, beyond what none can.
  */
 export function readConfig(environment: Record<string, string | undefined>, needed: readonly Name[] = []): Config {
-  const result = Environment.safeParse(environment)
-  if (!result.success) {
-    const [issue] = result.error.issues
-    throw wrong(String(issue!.path[0]) as Name, issue!.message)
+  const config: Partial<Record<Name, string>> = {}
+  for (const [name, { form, isOptional }] of Object.entries<Variable>(variables) as [Name, Variable][]) {
+    const value = environment[name]
+    if (value === undefined && isOptional) continue
+    const result = forms[form]().safeParse(value)
+    if (!result.success) throw wrong(name, result.error.issues[0]!.message)
+    config[name] = result.data
   }
-  const config = result.data
   for (const name of needed) if (config[name] === undefined) throw wrong(name, "it is needed here")
   for (const [one, other] of together) {
     if (config[one] !== undefined && config[other] === undefined) throw wrong(other, `it is needed beside ${one}`)
   }
-  return config
+  return config as Config
 }
 
-function wrong(name: Name, message: string) {
-  const schema: z.core.$ZodType = Environment.shape[name]
-  const inner = schema instanceof z.ZodMiniOptional ? schema.def.innerType : schema
-  const example = z.globalRegistry.get(inner)?.description
-  return new Error(`${name}: ${message}${example === undefined ? "" : `; for example ${example}`}`)
-}
+const wrong = (name: Name, message: string) => new Error(`${name}: ${message}; for example ${variables[name].example}`)
