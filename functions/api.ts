@@ -6,5 +6,11 @@ import { readConfig } from "#platform/config.ts"
 import { door } from "#platform/lambda.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
+const needed = [
+  "OCTANT_KMS_KEY_ID",
+  "OCTANT_HOOKS_URL",
+  "OCTANT_JOBS_HIGH_QUEUE_URL",
+  "OCTANT_JOBS_LOW_QUEUE_URL",
+] as const
+const runtime = runtimeOf(readConfig(process.env, needed))
 export const handler = door(runtime, handle(apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) })))

@@ -31,4 +31,9 @@ const kept = (days: number) => ({
   sqsManagedSseEnabled: true,
 })
 
-export const queues = { append: queue("append"), fold: queue("fold") } satisfies Record<QueueName, unknown>
+export const queues = {
+  append: queue("append"),
+  fold: queue("fold"),
+  "jobs-high": queue("jobs-high"),
+  "jobs-low": queue("jobs-low"),
+} satisfies Record<QueueName, unknown>

@@ -27,6 +27,10 @@ const ofSome: Record<string, $util.Input<string> | undefined> = {
   OCTANT_REDIS_URL: redisUrl,
   OCTANT_APPEND_DEAD_QUEUE_URL: queues.append.dead.url,
   OCTANT_FOLD_DEAD_QUEUE_URL: queues.fold.dead.url,
+  OCTANT_JOBS_HIGH_QUEUE_URL: queues["jobs-high"].live.url,
+  OCTANT_JOBS_LOW_QUEUE_URL: queues["jobs-low"].live.url,
+  OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: queues["jobs-high"].dead.url,
+  OCTANT_JOBS_LOW_DEAD_QUEUE_URL: queues["jobs-low"].dead.url,
 }
 
 /** The environment of a function. */

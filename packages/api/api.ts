@@ -27,6 +27,7 @@ import { auditRoutes, by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { keyInHeader } from "./collect.ts"
 import { type HealthNeeds, healthRoutes } from "./health.ts"
+import { type JobsNeeds, jobRoutes } from "./jobs.ts"
 import { type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, otherMethods, parsed, perRequest, problem } from "./problem.ts"
 import { qualityRoutes } from "./quality.ts"
@@ -37,6 +38,7 @@ export type ApiNeeds = QualityNeeds &
   LimitNeeds &
   HealthNeeds &
   AdminNeeds &
+  JobsNeeds &
   SourcesNeeds & {
     cache?: AnswerCache
     random: Random
@@ -240,6 +242,7 @@ export function apiApp(needs: ApiNeeds) {
 
   mountSources(app, needs, tenantOf)
   auditRoutes(app, needs, tenantOf)
+  jobRoutes(app, needs, tenantOf)
 
   otherMethods(app)
   return app

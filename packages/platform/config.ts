@@ -25,6 +25,12 @@ const Environment = z.object({
   OCTANT_HOOKS_URL: z.optional(url("https://in.octant.example")),
   OCTANT_APPEND_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/append-dead")),
   OCTANT_FOLD_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/fold-dead.fifo")),
+  OCTANT_JOBS_HIGH_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-high")),
+  OCTANT_JOBS_LOW_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low")),
+  OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: z.optional(
+    url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-high-dead"),
+  ),
+  OCTANT_JOBS_LOW_DEAD_QUEUE_URL: z.optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low-dead")),
   /** Upstash's REST protocol; without it limits and answers are kept in each process. */
   OCTANT_REDIS_URL: z.optional(url("https://eu1-tidy-crab-1.upstash.io")),
   OCTANT_REDIS_TOKEN: z.optional(text("(secret)")),

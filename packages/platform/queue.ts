@@ -70,10 +70,10 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
     )
 }
 
-const SQS = { "messaging.system": "aws_sqs" }
+export const SQS = { "messaging.system": "aws_sqs" }
 
 /** Which unit of work a message came from. It stands beside the message: what is kept does not depend on it. */
-function originAttributes(): object {
+export function originAttributes(): object {
   const { correlationId, traceparent } = origin()
   const said = Object.entries({ correlationId, traceparent }).filter(([, value]) => value !== undefined)
   if (said.length === 0) return {}

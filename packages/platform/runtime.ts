@@ -16,6 +16,7 @@ import type { Config } from "./config.ts"
 import { dynamoTable } from "./dynamodb.ts"
 import { emittedOf } from "./emitted.ts"
 import { metered, timed } from "./figures.ts"
+import { jobQueuesOf, jobSender } from "./jobs.ts"
 import { foldRequester, sender } from "./queue.ts"
 import { redisOf, windowsFor } from "./redis.ts"
 import { tracesOf } from "./tracing.ts"
@@ -102,6 +103,7 @@ export function runtimeOf(config: Config, options: Options = {}) {
     trackingPlan: trackingPlanReader({ table, clock }),
     enqueue: sender(call, config.OCTANT_APPEND_QUEUE_URL),
     requestFold: foldRequester(call, config.OCTANT_FOLD_QUEUE_URL),
+    sendJob: jobSender(call, config),
   }
 }
 export type Runtime = ReturnType<typeof runtimeOf>
@@ -119,6 +121,7 @@ function outsideOf(needs: Parameters<typeof import("./outside.ts").guardedFetch>
 const queuesOf = (config: Config) => ({
   append: { url: config.OCTANT_APPEND_QUEUE_URL, dead: config.OCTANT_APPEND_DEAD_QUEUE_URL },
   fold: { url: config.OCTANT_FOLD_QUEUE_URL, dead: config.OCTANT_FOLD_DEAD_QUEUE_URL },
+  ...jobQueuesOf(config),
 })
 
 function vaultOf(config: Config, needs: Parameters<typeof import("./vault.ts").kmsVault>[0]): Vault {

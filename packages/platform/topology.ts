@@ -15,6 +15,9 @@ type QueueFacts = {
   oldestSeconds: number
 }
 
+/** One job for each call, with workers of its own for each priority: what is large and can wait delays nobody. */
+const jobs = { fifo: false, visibilitySeconds: 5400, afterReceives: 5, batchSize: 1, windowMs: 0 } as const
+
 /**
  * The one description of queues, functions and schedules: the stacks deploy it and the local stack runs it, so that
  * the two cannot drift.
@@ -40,6 +43,9 @@ export const queues = {
     concurrency: 8,
     oldestSeconds: 3600,
   },
+  /** Somebody waits for these. */
+  "jobs-high": { ...jobs, deadLetter: "jobs-high-dead", concurrency: 4, oldestSeconds: 900 },
+  "jobs-low": { ...jobs, deadLetter: "jobs-low-dead", concurrency: 2, oldestSeconds: 4 * 3600 },
 } as const satisfies Record<string, QueueFacts>
 export type QueueName = keyof typeof queues
 
@@ -91,6 +97,14 @@ const tracking = [
 ]
 const limits = { settings: ["OCTANT_ADDRESS_HEADER", "OCTANT_REDIS_URL"], secrets: ["OCTANT_REDIS_TOKEN"] } as const
 
+const deadQueues = [
+  "OCTANT_APPEND_DEAD_QUEUE_URL",
+  "OCTANT_FOLD_DEAD_QUEUE_URL",
+  "OCTANT_JOBS_HIGH_DEAD_QUEUE_URL",
+  "OCTANT_JOBS_LOW_DEAD_QUEUE_URL",
+] as const
+const jobQueues = ["OCTANT_JOBS_HIGH_QUEUE_URL", "OCTANT_JOBS_LOW_QUEUE_URL"] as const
+
 export const functions = {
   collect: {
     handler: "functions/collect.handler",
@@ -122,17 +136,11 @@ export const functions = {
     timeoutSeconds: 60,
     memoryMb: 1024,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
-    sends: ["append", "fold"],
-    looks: ["append", "fold"],
-    mends: ["append", "fold"],
+    sends: ["append", "fold", "jobs-high", "jobs-low"],
+    looks: ["append", "fold", "jobs-high", "jobs-low"],
+    mends: ["append", "fold", "jobs-high", "jobs-low"],
     vault: ["GenerateDataKey", "Decrypt"],
-    settings: [
-      ...limits.settings,
-      "OCTANT_KMS_KEY_ID",
-      "OCTANT_HOOKS_URL",
-      "OCTANT_APPEND_DEAD_QUEUE_URL",
-      "OCTANT_FOLD_DEAD_QUEUE_URL",
-    ],
+    settings: [...limits.settings, "OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL", ...deadQueues, ...jobQueues],
     secrets: [...limits.secrets, "OCTANT_OPERATOR_TOKEN"],
     slowMs: 10_000,
     reserved: 100,
@@ -155,14 +163,34 @@ export const functions = {
     queue: "fold",
     slowMs: 700_000,
   },
+  jobsHigh: {
+    handler: "functions/jobs-high.handler",
+    timeoutSeconds: 900,
+    memoryMb: 4096,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
+    sends: ["jobs-high"],
+    queue: "jobs-high",
+    settings: ["OCTANT_JOBS_HIGH_QUEUE_URL"],
+    slowMs: 700_000,
+  },
+  jobsLow: {
+    handler: "functions/jobs-low.handler",
+    timeoutSeconds: 900,
+    memoryMb: 4096,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"],
+    sends: ["jobs-low"],
+    queue: "jobs-low",
+    settings: ["OCTANT_JOBS_LOW_QUEUE_URL"],
+    slowMs: 700_000,
+  },
   close: {
     handler: "functions/close.handler",
     timeoutSeconds: 300,
     memoryMb: 512,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "BatchWriteItem"],
-    sends: ["append", "fold"],
-    mends: ["append", "fold"],
-    settings: ["OCTANT_APPEND_DEAD_QUEUE_URL", "OCTANT_FOLD_DEAD_QUEUE_URL"],
+    sends: ["append", "fold", "jobs-high", "jobs-low"],
+    mends: ["append", "fold", "jobs-high", "jobs-low"],
+    settings: [...deadQueues, ...jobQueues],
     slowMs: 200_000,
     reserved: 1,
   },

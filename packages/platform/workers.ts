@@ -10,6 +10,7 @@ import { appendMessages } from "#pipeline/append.ts"
 import { redriveAfterOutage } from "#pipeline/deadletters.ts"
 import { noteFailures, Unreadable } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
+import { resendForgotten } from "#pipeline/jobs/forgotten.ts"
 import { lagOf, tellLag } from "#pipeline/lag.ts"
 import { check } from "#pipeline/quality/check.ts"
 import { newTails } from "#pipeline/reading.ts"
@@ -31,25 +32,25 @@ type QueueRecord = {
 export type QueueAnswer = { batchItemFailures: { itemIdentifier: string }[] }
 
 /** Each message fails alone: result i belongs to record i. */
-const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => ({
+export const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => ({
   batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
 })
 
 /** Whoever can write to a queue could write anything beside a message: it is taken for what it is, or not at all. */
-function originOf({ messageAttributes: said }: QueueRecord): Origin {
+export function originOf({ messageAttributes: said }: QueueRecord): Origin {
   const id = said?.correlationId?.stringValue
   return { correlationId: isCorrelationId(id) ? id : undefined, traceparent: said?.traceparent?.stringValue }
 }
 
 /** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */
-function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
+export function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
   for (const { attributes } of event.Records) {
     const sentAt = Number(attributes?.SentTimestamp)
     if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
   }
 }
-type Failed = Parameters<typeof noteFailures>[2][number]
-type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures" | "tracing" | "foldEvery">>
+export type Failed = Parameters<typeof noteFailures>[2][number]
+export type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures" | "tracing" | "foldEvery">>
 
 /** Appends what was accepted to the journals. */
 export const appendWorker =
@@ -126,7 +127,7 @@ function foldOne(
 }
 
 type CloseNeeds = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "call" | "queues"> &
-  Partial<Pick<Runtime, "tracing" | "figures">>
+  Partial<Pick<Runtime, "tracing" | "figures" | "sendJob">>
 
 /** Sends back what an outage has killed; a queue that cannot be looked at does not keep the others from it. */
 async function mend(runtime: CloseNeeds) {
@@ -141,6 +142,13 @@ async function mend(runtime: CloseNeeds) {
   }
 }
 
+/** A job is never forgotten: whoever worked it may have died, or its message may never have been sent. */
+async function resendJobs({ sendJob, ...needs }: CloseNeeds, tenant: TenantId) {
+  if (!sendJob) return
+  const count = await resendForgotten({ ...needs, sendJob }, tenant)
+  if (count > 0) needs.log("jobs.resent", { tenant, count })
+}
+
 /** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
 export const closeWorker = (runtime: CloseNeeds) =>
   scheduled(runtime, "close", async () => {
@@ -148,6 +156,7 @@ export const closeWorker = (runtime: CloseNeeds) =>
     const lags: number[] = []
     for (const tenant of tenants) {
       await dropOldViews(runtime, tenant)
+      await resendJobs(runtime, tenant)
       const [head, journal] = await Promise.all([readHead(runtime, tenant), journalHead(runtime, tenant)])
       lags.push(lagOf(head, journal))
       if (!head || journal.position <= head.position) continue
