@@ -1,7 +1,7 @@
 import { type Clock, MINUTE, SECOND } from "#core/clock.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table, Value } from "#store/table.ts"
-import { type End, ending, isOver, type Kept, readJob } from "./job.ts"
+import { type End, ending, isOver, type Kept, readJob, type State } from "./job.ts"
 import type { Checkpoint } from "./kind.ts"
 
 /** Nobody else takes a job up for so long after its worker has last told of it. */
@@ -69,17 +69,18 @@ function leaseOf(needs: Needs, tenant: TenantId, taken: Kept): Lease {
   let toldMs = Number.NEGATIVE_INFINITY
 
   /** Throws `Lost` unless what was written last is what this run has written: after an unclear answer it may be. */
-  const confirm = async (version: number) => {
+  const confirm = async (state: State, version: number) => {
     const there = await readJob(needs, tenant, job.id)
-    if (there?.run !== job.run || there.version !== version) {
+    if (there?.run !== job.run || there.state !== state || there.version !== version) {
       throw new Lost(there?.state === "cancelled" ? "cancelled" : "overtaken")
     }
     job = there
   }
-  const write = async (values: Record<string, Value | null>) => {
+  const write = async (state: State, values: Record<string, Value | null>) => {
     const version = job.version + 1
     const condition = { attribute: "version", is: "=", value: job.version } as const
-    if (!(await table.set(keys.job(tenant, job.id), { ...values, version }, condition))) return confirm(version)
+    if (!(await table.set(keys.job(tenant, job.id), { ...values, state, version }, condition)))
+      return confirm(state, version)
     job = { ...job, version }
   }
 
@@ -91,16 +92,19 @@ function leaseOf(needs: Needs, tenant: TenantId, taken: Kept): Lease {
       if (now - toldMs < TELL_MS) return
       toldMs = now
       const renewed = { done, total, runUntilMs: now + LEASE_MS }
-      await write(checkpoint === undefined ? renewed : { ...renewed, checkpoint: JSON.stringify(checkpoint) })
+      await write(
+        "running",
+        checkpoint === undefined ? renewed : { ...renewed, checkpoint: JSON.stringify(checkpoint) },
+      )
     },
     release: async (attempts) => {
       const { done, total } = job.progress
-      await write({ state: "queued", attempts, queuedMs: clock(), runUntilMs: null, done, total })
+      await write("queued", { attempts, queuedMs: clock(), runUntilMs: null, done, total })
     },
     end: async (how) => {
       const version = job.version + 1
       const failed = await table.transact(ending(tenant, job, how, clock()), needs.nonce())
-      if (failed.length > 0) return confirm(version)
+      if (failed.length > 0) return confirm(how.state, version)
       job = (await readJob(needs, tenant, job.id)) ?? job
     },
   }
