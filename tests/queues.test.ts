@@ -114,13 +114,15 @@ test("an operator sees of each queue how much waits, for how long, and what was 
   expect(json.queues).toEqual([
     { ...quiet, name: "append", fifo: false, depth: 2, oldestSeconds: expect.any(Number) },
     { ...quiet, name: "fold", fifo: true },
+    { ...quiet, name: "jobs-high", fifo: false },
+    { ...quiet, name: "jobs-low", fifo: false },
   ])
   await work("append")
-  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}])
+  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}, {}, {}])
   const silent = doors({ ...runtime, oldestSeconds: () => Promise.reject(new Error("denied")) })
   const authorization = `Bearer ${world.stack.config.OCTANT_OPERATOR_TOKEN}`
   const reply = await silent.knock("api", "/v1/admin/queues", { headers: { authorization } })
-  expect(reply.json.queues).toMatchObject([{ name: "append", oldestSeconds: null }, { name: "fold" }])
+  expect(reply.json.queues).toMatchObject([{ name: "append", oldestSeconds: null }, { name: "fold" }, {}, {}])
 })
 
 describe("poison of one tenant", () => {
