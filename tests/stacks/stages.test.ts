@@ -30,11 +30,19 @@ describe.each(stages)("$stage", ({ stage }) => {
       schedules: schedules.map(({ resource }) => resource),
       alarms: alarms.length,
     }).toEqual({
-      functions: ["api", "append", "check", "close", "collect", "fold", "hooks", "poll"],
-      queues: ["AppendRequestsQueue", "FoldRequestsQueue"],
-      deadLetters: ["AppendDeadQueue", "CheckDeadQueue", "CloseDeadQueue", "FoldDeadQueue", "PollDeadQueue"],
+      functions: ["api", "append", "check", "close", "collect", "fold", "hooks", "jobsHigh", "jobsLow", "poll"],
+      queues: ["AppendRequestsQueue", "FoldRequestsQueue", "JobsHighRequestsQueue", "JobsLowRequestsQueue"],
+      deadLetters: [
+        "AppendDeadQueue",
+        "CheckDeadQueue",
+        "CloseDeadQueue",
+        "FoldDeadQueue",
+        "JobsHighDeadQueue",
+        "JobsLowDeadQueue",
+        "PollDeadQueue",
+      ],
       schedules: ["CheckScheduleSchedule", "CloseScheduleSchedule", "PollScheduleSchedule"],
-      alarms: 45,
+      alarms: 57,
     })
   })
 })

@@ -1,4 +1,4 @@
-import { type Clock, MINUTE, SECOND } from "#core/clock.ts"
+import { type Clock, instant, MINUTE, SECOND } from "#core/clock.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table, Value } from "#store/table.ts"
 import { type End, ending, isOver, type Kept, readJob, type State } from "./job.ts"
@@ -49,16 +49,20 @@ export async function takeJob(needs: Needs, tenant: TenantId, id: string): Promi
     if (isOver(job)) return { outcome: "over", job }
     const now = clock()
     if (job.state === "running" && job.runUntilMs > now) return { outcome: "held", job, leftMs: job.runUntilMs - now }
-    const values = {
+    const startedMs = job.startedAt === null ? now : Date.parse(job.startedAt)
+    const mine = {
       state: "running",
-      startedMs: job.startedAt === null ? now : Date.parse(job.startedAt),
       attempts: job.attempts + 1,
       run,
       runUntilMs: now + LEASE_MS,
       version: job.version + 1,
+    } as const
+    const condition = { attribute: "version", is: "=", value: job.version } as const
+    // Whether an unclear one was done is seen at the next look.
+    if (await table.set(keys.job(tenant, id), { ...mine, startedMs }, condition)) {
+      const taken = { ...job, ...mine, startedAt: instant(startedMs) }
+      return { outcome: "taken", lease: leaseOf(needs, tenant, taken) }
     }
-    // Whether it was done is seen at the next look.
-    await table.set(keys.job(tenant, id), values, { attribute: "version", is: "=", value: job.version })
   }
   throw new Error("the job changes too fast to be taken up")
 }
@@ -103,9 +107,11 @@ function leaseOf(needs: Needs, tenant: TenantId, taken: Kept): Lease {
     },
     end: async (how) => {
       const version = job.version + 1
-      const failed = await table.transact(ending(tenant, job, how, clock()), needs.nonce())
+      const now = clock()
+      const failed = await table.transact(ending(tenant, job, how, now), needs.nonce())
       if (failed.length > 0) return confirm(how.state, version)
-      job = (await readJob(needs, tenant, job.id)) ?? job
+      const { state, error = null, found } = how
+      job = { ...job, state, version, error, found, endedAt: instant(now), resultBytes: found?.bytes ?? null }
     },
   }
 }

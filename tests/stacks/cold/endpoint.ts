@@ -36,6 +36,7 @@ export async function startEndpoint(items: readonly Item[]) {
     PutItem: () => ({}),
     UpdateItem: () => ({ Attributes: { seq: { N: "2" }, events: { N: "200" } } }),
     BatchWriteItem: () => ({}),
+    TransactWriteItems: () => ({}),
     GenerateDataKey: () => ({ Plaintext: KEY, CiphertextBlob: KEY }),
     Decrypt: ({ CiphertextBlob }) => ({ Plaintext: CiphertextBlob }),
     SendMessage: () => ({ MessageId: "1" }),
