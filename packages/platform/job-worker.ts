@@ -6,15 +6,22 @@ import { noteFailures, Unreadable } from "#pipeline/failures.ts"
 import { JOB_ID } from "#pipeline/jobs/job.ts"
 import { type Worked, type WorkNeeds, workJob } from "#pipeline/jobs/work.ts"
 import { TenantId } from "#store/keys.ts"
+import {
+  answerOf,
+  type Failed,
+  originOf,
+  type QueueEvent,
+  type QueueRecord,
+  tellWaits,
+  type Waits,
+} from "./messages.ts"
 import type { Runtime } from "./runtime.ts"
 import type { QueueName } from "./topology.ts"
-import { answerOf, type Failed, originOf, type QueueEvent, tellWaits, type Waits } from "./workers.ts"
 
 type JobQueue = Extract<QueueName, `jobs-${string}`>
 type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "sendJob"> &
   Waits &
   Pick<WorkNeeds, "ended" | "isStopping">
-type Message = QueueEvent["Records"][number]
 
 const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.string().check(z.regex(JOB_ID)) })
 
@@ -38,7 +45,7 @@ export const jobWorker = (runtime: Needs, queue: JobQueue) => async (event: Queu
   return answerOf(event, done)
 }
 
-function workOne(runtime: Needs, queue: JobQueue, message: Message, onFailure: (error: unknown) => void) {
+function workOne(runtime: Needs, queue: JobQueue, message: QueueRecord, onFailure: (error: unknown) => void) {
   const wish = { name: "process job", kind: "consumer", origin: originOf(message) } as const
   return unitOf(runtime, wish, async (unit) => {
     const started = runtime.clock()

@@ -35,4 +35,3 @@ export async function settleJobs(table: Table, more: Partial<WorkNeeds> = {}) {
     },
   }
 }
-export type SettledJobs = Awaited<ReturnType<typeof settleJobs>>
