@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8"
 import "#core/words.ts"
 import * as z from "zod/mini"
 import { failure } from "#core/log.ts"
@@ -21,7 +22,7 @@ import type { QueueName } from "./topology.ts"
 type JobQueue = Extract<QueueName, `jobs-${string}`>
 type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "sendJob"> &
   Waits &
-  Pick<WorkNeeds, "ended" | "isStopping">
+  Pick<WorkNeeds, "ended" | "isStopping" | "isFull">
 
 const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.string().check(z.regex(JOB_ID)) })
 
@@ -31,6 +32,14 @@ function requestIn(body: string) {
   } catch (error) {
     throw new Unreadable((error as Error).message)
   }
+}
+
+/** V8 collects its garbage well before: what is used then is in use. */
+const FULL_SHARE = 0.92
+
+function isFull() {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
+  return used > FULL_SHARE * limit
 }
 
 /** Works jobs, each by itself. A message is done when its job's document says what is to become of it. */
@@ -67,7 +76,7 @@ function workOne(runtime: Needs, queue: JobQueue, message: QueueRecord, onFailur
     try {
       const { tenant, job } = requestIn(message.body)
       about = { tenant, job }
-      tell(await workJob(runtime, tenant, job))
+      tell(await workJob({ isFull, ...runtime }, tenant, job))
       return true
     } catch (error) {
       onFailure(error)

@@ -220,6 +220,35 @@ describe("what fails", () => {
   })
 })
 
+test("a job that fills the memory of its worker has failed, before the worker dies of it", async () => {
+  const world = await withOrders()
+  const job = await world.make("query", rare)
+  let looks = 0
+  expect(await world.work(job, { isFull: () => ++looks > 1 })).toMatchObject({
+    outcome: "failed",
+    code: "job_too_large",
+  })
+  expect((await world.look(job))?.error?.message).toContain("more than one worker can hold in its memory")
+})
+
+describe("a question that needs too long", () => {
+  test("has failed, and says so", async () => {
+    const world = await withOrders()
+    const job = await world.make("query", rare)
+    const slow: Table = {
+      ...table,
+      pages: async function* (pk, range) {
+        world.clock.advance(6 * MINUTE)
+        yield* table.pages(pk, range)
+      },
+    }
+    expect(await world.work(job, { table: slow })).toMatchObject({ outcome: "failed", code: "job_too_large" })
+    expect((await world.look(job))?.error?.message).toBe(
+      "there was not enough time for this question; ask for fewer days",
+    )
+  })
+})
+
 describe("a replay that is interrupted", () => {
   test("between two commits goes on where it was, and ends with one more generation", async () => {
     const world = await settleJobs(table)

@@ -13,6 +13,8 @@ export type WorkNeeds = RunNeeds & {
   ended?: ((tenant: TenantId, job: Job) => Promise<void>) | undefined
   /** Whether this worker is about to stop. */
   isStopping?: () => boolean
+  /** Whether this worker's memory is about to be used up: a worker that dies of it dies again. */
+  isFull?: () => boolean
 }
 
 /**
@@ -75,6 +77,7 @@ async function runJob(needs: WorkNeeds, tenant: TenantId, lease: Lease): Promise
   }
 }
 
+const FULL = "this is more than one worker can hold in its memory; ask for fewer days"
 const GIVEN_UP = `it was begun ${MOST_ATTEMPTS} times and never came to its end`
 
 function runOf(needs: WorkNeeds, lease: Lease): Run {
@@ -84,6 +87,7 @@ function runOf(needs: WorkNeeds, lease: Lease): Run {
     by: lease.job().by,
     checkpoint: lease.job().checkpoint,
     progress: async (done, total, checkpoint) => {
+      if (needs.isFull?.()) throw new Fault("job_too_large", FULL)
       await lease.tell(done, total, checkpoint)
       // What resumes asks `isOver` between two commits, and loses nothing.
       if (isStopping() && checkpoint === undefined) throw new Stopping()
