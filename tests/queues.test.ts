@@ -184,7 +184,7 @@ describe("after an outage of the table", () => {
 
   test("what it has killed is sent back once by itself, and counted once", async () => {
     await killed()
-    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}])
+    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}, {}, {}])
     expect([await counted(a), await counted(b)]).toEqual([0, 0])
     const letters = await lettersOf("append")
     expect(letters.map(({ tenant }) => tenant).sort()).toEqual([a.id, b.id])
