@@ -16,7 +16,7 @@ type QueueFacts = {
 }
 
 /** One job for each call, with workers of its own for each priority: what is large and can wait delays nobody. */
-const jobs = { fifo: false, visibilitySeconds: 5400, afterReceives: 5, batchSize: 1, windowMs: 0 } as const
+const jobs = { fifo: false, visibilitySeconds: 6 * 900, afterReceives: 5, batchSize: 1, windowMs: 0 } as const
 
 /**
  * The one description of queues, functions and schedules: the stacks deploy it and the local stack runs it, so that
