@@ -250,3 +250,22 @@ test("a tenant without views cannot be replayed", async () => {
   const world = await settle(table)
   await expect(replay(world.needs, "nobody" as typeof world.tenant)).rejects.toThrow("this tenant has no views")
 })
+
+test("two replays with the same settings build one generation, and nobody sees a half of it", async () => {
+  const world = await settle(table)
+  for (let i = 0; i < 3; i++) await world.send([order(`u${i}`, "5")])
+  await world.fold()
+  let isFirst = true
+  const shared: Table = {
+    ...table,
+    pages: async function* (pk, range) {
+      if (pk === keys.journal(world.tenant) && isFirst) {
+        isFirst = false
+        await foldTenant(world.needs, world.tenant, { generation: 2, to: 1 })
+      }
+      yield* table.pages(pk, range)
+    },
+  }
+  const built = await replay({ ...world.needs, table: shared }, world.tenant)
+  expect(built).toEqual({ generation: 2, position: 3 })
+})

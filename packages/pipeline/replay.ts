@@ -38,11 +38,15 @@ export async function replayWhile(
   const settings = { zone: options.zone ?? current.zone, currency: options.currency ?? current.currency }
   const generation = await nextGeneration(needs, tenant, current.generation, settings)
   const goal = (await journalHead(needs, tenant)).position
-  const outcome = await foldTenant(needs, tenant, {
-    generation,
-    onProgress: (position) => options.onProgress?.(position, goal),
-    ...(options.goOn ? { goOn: options.goOn } : {}),
-  })
+  const foldIt = () =>
+    foldTenant(needs, tenant, {
+      generation,
+      onProgress: (position) => options.onProgress?.(position, goal),
+      ...(options.goOn ? { goOn: options.goOn } : {}),
+    })
+  let outcome = await foldIt()
+  // Another replay with the same settings is at it too: nobody switches to what is half done.
+  while (outcome === "outrun") outcome = await foldIt()
   if (outcome === "interrupted") return undefined
   const built = (await readHead(needs, tenant, generation))!
   const deed = { action: "views.switch", subject: `views ${generation}`, details: { before: current.generation } }

@@ -117,7 +117,7 @@ export async function createJob(needs: Needs, tenant: TenantId, wish: NewJob, of
 
 async function freePlace({ table }: Needs, tenant: TenantId, most: number): Promise<number> {
   const taken = new Set((await table.query(keys.jobPlaces(tenant))).map(({ sk }) => Number(sk)))
-  for (let place = 0; place < most; place++) if (!taken.has(place)) return place
+  for (let place = 0; place < most && taken.size < most; place++) if (!taken.has(place)) return place
   const message = `the plan includes ${most} jobs at once; wait for one to end, or cancel one`
   throw new Fault("too_many_jobs", message, { retryAfter: RETRY_AFTER_SECONDS })
 }
@@ -143,6 +143,8 @@ export async function getJob(needs: Parameters<typeof readJob>[0], tenant: Tenan
 const isKept = ({ ttl }: Item, now: number) => ttl === undefined || Number(ttl) >= Math.floor(now / SECOND)
 
 export type JobsPage = { limit: number; after?: string; kind?: KindName; state?: State }
+/** A question may be long; a page with so much of them is full. */
+const PAGE_CHARACTERS = 1_000_000
 /** How many jobs a search may look at for one page. */
 const LOOKED_AT = 500
 
@@ -158,18 +160,23 @@ export async function listJobs(
   const most = isSearch ? LOOKED_AT : page.limit + 2
   const listed = await table.query(keys.jobList(tenant), { ...upTo, reverse: true, limit: most })
   const isMore = listed.length === most
-  const names = listed.map(({ sk, kind }) => ({ name: sk, kind })).filter(({ name }) => name !== page.after)
-  const wanted = names.filter(({ kind }) => page.kind === undefined || kind === page.kind)
-  const ids = wanted.map(({ name }) => keys.job(tenant, name.slice(name.indexOf("-") + 1)))
+  const now = clock()
+  const wanted = listed
+    .filter((item) => item.sk !== page.after && isKept(item, now))
+    .filter(({ kind }) => page.kind === undefined || kind === page.kind)
+  const ids = wanted.map(({ sk }) => keys.job(tenant, sk.slice(sk.indexOf("-") + 1)))
   const found = new Map((await table.getMany(ids)).map((item) => [item.sk, item]))
   const jobs: Job[] = []
+  let characters = 0
   for (const [i, { sk }] of ids.entries()) {
     const item = found.get(sk)
-    if (!item || !isKept(item, clock())) continue
+    if (!item || !isKept(item, now)) continue
     const job = toJob(item)
     if (page.state !== undefined && job.state !== page.state) continue
     jobs.push(shown(job))
-    if (jobs.length === page.limit) return i + 1 < ids.length || isMore ? { jobs, next: wanted[i]!.name } : { jobs }
+    characters += JSON.stringify(job.input).length
+    if (jobs.length === page.limit || characters > PAGE_CHARACTERS)
+      return i + 1 < ids.length || isMore ? { jobs, next: wanted[i]!.sk } : { jobs }
   }
   return isMore ? { jobs, next: listed.at(-1)!.sk } : { jobs }
 }

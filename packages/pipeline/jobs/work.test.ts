@@ -407,6 +407,7 @@ describe("an Idempotency-Key", () => {
     expect(await world.look(job)).toBeUndefined()
     expect((await listJobs(world.needs, world.tenant, { limit: 10 })).jobs).toEqual([])
     expect((await world.make("query", orders, about)).state).toBe("queued")
+    expect((await listJobs(world.needs, world.tenant, { limit: 10 })).jobs).toMatchObject([{ state: "queued" }])
   })
 })
 
@@ -431,6 +432,20 @@ test("jobs are listed newest first, page by page, by kind and by state", async (
   expect((await list({ kind: "reconcile" })).ids).toEqual([1, 3])
   expect((await list({ state: "done" })).ids).toEqual([2])
   expect((await list({ kind: "query", state: "queued" })).ids).toEqual([0, 4])
+})
+
+test("a page of jobs with long questions is shorter, and the next goes on", async () => {
+  const world = await withOrders()
+  const value = Array.from({ length: 20_000 }, (_, i) => `some-gift-${i}`)
+  const long = { ...orders, where: { field: "properties.gift", op: "in", value } }
+  for (let i = 0; i < 5; i++) {
+    await world.make("query", long, { most: 9 })
+    world.clock.advance(SECOND)
+  }
+  const first = await listJobs(world.needs, world.tenant, { limit: 50 })
+  expect(first.jobs).toHaveLength(3)
+  const second = await listJobs(world.needs, world.tenant, { limit: 50, after: first.next! })
+  expect([second.jobs.length, second.next]).toEqual([2, undefined])
 })
 
 test("a job whose message was lost, or whose worker has died, is put before the workers again", async () => {
