@@ -5,7 +5,7 @@ import { answer } from "../answer.ts"
 import { newTails } from "../reading.ts"
 import { kindOf } from "./kind.ts"
 
-/** What one worker can hold in its memory (some 130 bytes an event) and read in its time. */
+/** What one worker can hold in its memory (some 130 bytes an event) and fold in its time (three minutes of ten, without reading). */
 export const MOST_EVENTS = 20_000_000
 
 /** A question that is too large to wait for; its result is the very answer of `/v1/query`. */
