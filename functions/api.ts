@@ -5,5 +5,11 @@ import { readConfig } from "#platform/config.ts"
 import { door } from "#platform/door.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-const runtime = runtimeOf(readConfig(process.env, ["OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL"]))
+const needed = [
+  "OCTANT_KMS_KEY_ID",
+  "OCTANT_HOOKS_URL",
+  "OCTANT_JOBS_HIGH_QUEUE_URL",
+  "OCTANT_JOBS_LOW_QUEUE_URL",
+] as const
+const runtime = runtimeOf(readConfig(process.env, needed))
 export const handler = door(runtime, apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) }))

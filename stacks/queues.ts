@@ -35,4 +35,6 @@ export const queues = {
   append: queue("append"),
   fold: queue("fold"),
   deliveries: queue("deliveries"),
+  "jobs-high": queue("jobs-high"),
+  "jobs-low": queue("jobs-low"),
 } satisfies Record<QueueName, unknown>

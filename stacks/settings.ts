@@ -31,6 +31,10 @@ const ofSome: Record<string, $util.Input<string> | undefined> = {
   OCTANT_DELIVERIES_QUEUE_URL: queues.deliveries.live.url,
   OCTANT_DELIVERIES_DEAD_QUEUE_URL: queues.deliveries.dead.url,
   OCTANT_BUS: bus.name,
+  OCTANT_JOBS_HIGH_QUEUE_URL: queues["jobs-high"].live.url,
+  OCTANT_JOBS_LOW_QUEUE_URL: queues["jobs-low"].live.url,
+  OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: queues["jobs-high"].dead.url,
+  OCTANT_JOBS_LOW_DEAD_QUEUE_URL: queues["jobs-low"].dead.url,
 }
 
 /** The environment of a function. */

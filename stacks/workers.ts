@@ -2,7 +2,13 @@ import { type FunctionName, queues as facts, factsOf } from "#platform/topology.
 import { functionOf } from "./function.ts"
 import { queues } from "./queues.ts"
 
-export const workers = { append: worker("append"), fold: worker("fold"), deliver: worker("deliver") }
+export const workers = {
+  append: worker("append"),
+  fold: worker("fold"),
+  deliver: worker("deliver"),
+  jobsHigh: worker("jobsHigh"),
+  jobsLow: worker("jobsLow"),
+}
 
 /** Works a queue: each message fails alone, and not more batches are worked at once than the table bears. */
 function worker(name: FunctionName) {

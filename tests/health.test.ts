@@ -28,11 +28,12 @@ test("it is ready when the table and the queues answer, each with its time", asy
   expect(json).toEqual({
     status: "ok",
     table: { status: "ok", ms: expect.any(Number) },
-    queues: {
-      append: { status: "ok", ms: expect.any(Number) },
-      fold: { status: "ok", ms: expect.any(Number) },
-      deliveries: { status: "ok", ms: expect.any(Number) },
-    },
+    queues: Object.fromEntries(
+      ["append", "fold", "deliveries", "jobs-high", "jobs-low"].map((name) => [
+        name,
+        { status: "ok", ms: expect.any(Number) },
+      ]),
+    ),
     redis: "not configured",
   })
 })
@@ -87,6 +88,7 @@ test("the figures tell of requests, the store, units, the cache, the queues, dea
   expect(value('octant_queue_wait_seconds_count{queue="append"}')).toBeGreaterThan(0)
   expect(value('octant_dead_letters{queue="append"}')).toBe(0)
   expect(value('octant_dead_letters{queue="fold"}')).toBe(0)
+  expect(value('octant_dead_letters{queue="jobs-low"}')).toBe(0)
   expect(value('octant_fold_lag_entries{of="all"}')).toBe(1)
   expect(text).not.toMatch(/acme|globex/)
 })

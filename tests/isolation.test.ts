@@ -14,6 +14,7 @@ import { replay } from "#pipeline/replay.ts"
 import type { AwsCall } from "#platform/aws.ts"
 import { deliverWorker, notifyWorker } from "#platform/deliver.ts"
 import { dynamoTable } from "#platform/dynamodb.ts"
+import { jobWorker } from "#platform/job-worker.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import { appendWorker, closeWorker, foldWorker } from "#platform/workers.ts"
 import { zendesk } from "#sources/zendesk.ts"
@@ -62,6 +63,7 @@ beforeAll(async () => {
     requestDelivery: async (requests) => {
       for (const request of requests) toDeliver.push({ whose: turn.getStore(), body: JSON.stringify(request) })
     },
+    sendJob: async () => undefined,
   }
   open = doors(runtime)
 })
@@ -184,6 +186,29 @@ async function webhooksOf(tenant: DevTenant) {
   await administer("DELETE", path)
 }
 
+/** A job of each kind, asked for under the same key by everybody; and one that is cancelled. */
+async function jobsOf(tenant: DevTenant) {
+  const { get, inTurn, recordsOf } = acting(tenant)
+  const ask = async (path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const init = { method: "POST", headers: { authorization: `Bearer ${tenant.adminKey}`, ...headers } }
+    return inTurn(() => open.knock("api", path, body === undefined ? init : { ...init, body: JSON.stringify(body) }))
+  }
+  const heard: Reply[] = []
+  const input = { metric: "events", where: { field: "properties.order_id", op: "exists" } }
+  for (const wish of [{ kind: "query", input }, { kind: "replay" }, { kind: "reconcile" }]) {
+    const { json, status } = await ask("/v1/jobs", wish, { "idempotency-key": `the-same-${wish.kind}` })
+    expect(status).toBe(202)
+    const request = JSON.stringify({ version: 1, tenant: tenant.id, job: json.id })
+    expect(await inTurn(() => jobWorker(runtime, "jobs-high")(recordsOf([request])))).toEqual({ batchItemFailures: [] })
+    const authorization = `Bearer ${tenant.adminKey}`
+    heard.push(await inTurn(() => open.knock("api", `/v1/jobs/${json.id}/result`, { headers: { authorization } })))
+  }
+  expect(heard.map(({ status }) => status)).toEqual([200, 200, 200])
+  const { json } = await ask("/v1/jobs", { kind: "query", input })
+  expect((await ask(`/v1/jobs/${json.id}/cancel`)).status).toBe(200)
+  return [...heard, await get("/v1/jobs")]
+}
+
 /** Everything that can be asked. */
 async function life(tenant: DevTenant) {
   const { send, get, administer, append, fold, replay: again } = acting(tenant)
@@ -224,6 +249,7 @@ async function life(tenant: DevTenant) {
   await administer("POST", "/v1/plan/draft", { apply: true })
   await sourcesOf(tenant)
   await webhooksOf(tenant)
+  heard.push(...(await jobsOf(tenant)))
   await append()
   await again()
   await look()
@@ -305,7 +331,9 @@ test("the operator's register of tenants is touched only where they are made and
   const closed = asked.length
   await turn.run("octant", closeWorker(runtime))
   const of = asked.slice(closed).flatMap(({ call }) => call.keys.map(({ pk }) => pk!))
-  expect(of.filter((pk) => !/^T#(acme|acme-2|globex|initech)#(views|head#0)$/.test(pk))).toEqual(["T#octant#tenants"])
+  expect(of.filter((pk) => !/^T#(acme|acme-2|globex|initech)#(views|head#0|jobs#places)$/.test(pk))).toEqual([
+    "T#octant#tenants",
+  ])
 })
 
 test.each(["octant", "acme#", "", "Acme", "a".repeat(41), "-acme", "acme/globex"])(

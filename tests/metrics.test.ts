@@ -20,6 +20,9 @@ beforeAll(async () => {
   await world.ask()
   await world.ask()
   await world.request("/v1/query?metric=none", { key: world.acme.readKey })
+  const job = { kind: "query", input: { metric: "events" } }
+  await world.request("/v1/jobs", { method: "POST", key: world.acme.readKey, body: job })
+  await world.stack.idle()
   await closeWorker(world.stack.runtime)()
   // What only happens when something is broken.
   figures.count("octant_errors_total", { route: 'a "quoted" \\ route\n' })

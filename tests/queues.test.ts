@@ -115,9 +115,11 @@ test("an operator sees of each queue how much waits, for how long, and what was 
     { ...quiet, name: "append", fifo: false, depth: 2, oldestSeconds: expect.any(Number) },
     { ...quiet, name: "fold", fifo: true },
     { ...quiet, name: "deliveries", fifo: false },
+    { ...quiet, name: "jobs-high", fifo: false },
+    { ...quiet, name: "jobs-low", fifo: false },
   ])
   await work("append")
-  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}, {}])
+  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}, {}, {}, {}])
   const silent = doors({ ...runtime, oldestSeconds: () => Promise.reject(new Error("denied")) })
   const authorization = `Bearer ${world.stack.config.OCTANT_OPERATOR_TOKEN}`
   const reply = await silent.knock("api", "/v1/admin/queues", { headers: { authorization } })
@@ -125,6 +127,8 @@ test("an operator sees of each queue how much waits, for how long, and what was 
     { name: "append", oldestSeconds: null },
     { name: "fold" },
     { name: "deliveries" },
+    {},
+    {},
   ])
 })
 
@@ -187,7 +191,7 @@ describe("after an outage of the table", () => {
 
   test("what it has killed is sent back once by itself, and counted once", async () => {
     await killed()
-    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}, {}])
+    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}, {}, {}, {}])
     expect([await counted(a), await counted(b)]).toEqual([0, 0])
     const letters = await lettersOf("append")
     expect(letters.map(({ tenant }) => tenant).sort()).toEqual([a.id, b.id])

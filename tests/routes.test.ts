@@ -7,6 +7,8 @@ import { managementApp } from "#api/management.ts"
 import { questionsApp } from "#api/questions.ts"
 import { tryWebhook } from "#delivery/telling.ts"
 import { createWebhook, deleteWebhook, listWebhooks, NewWebhook } from "#delivery/webhook.ts"
+import { cancelJob, createJob } from "#pipeline/jobs/job.ts"
+import { kinds } from "#pipeline/jobs/kinds.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
 import { verifyAudit } from "#store/audit.ts"
@@ -64,6 +66,7 @@ const tellings = {
   },
   missing: { id: "wh_0000000000000000", delivery: "1767225600000-0000000000000000" },
 }
+const jobs = { ours: async () => ({ id: jobId }), missing: { id: "job_0000000000000000" } }
 const deliveries = {
   ours: async () => ({ id: sourceId, delivery: deliveryId }),
   missing: { id: "src_acme_0000000000000000", delivery: "1767225600000-0000000000000000" },
@@ -117,6 +120,15 @@ const ways: Record<Door, Record<string, Way>> = {
       scope: "admin",
       ids: { ours: async () => ({ id: spareKeyId }), missing: { id: "0000000000000000" } },
     },
+    "POST /v1/jobs": {
+      scope: "read",
+      body: { kind: "query", input: { metric: "events", by: "source" } },
+      bad: [{ kind: "query", input: { metric: "magic" } }, "input.metric"],
+    },
+    "GET /v1/jobs": { scope: "read", query: "limit=200" },
+    "GET /v1/jobs/:id": { scope: "read", ids: jobs },
+    "GET /v1/jobs/:id/result": { scope: "read", ids: { ...jobs, ours: async () => ({ id: doneJobId }) } },
+    "POST /v1/jobs/:id/cancel": { scope: "read", ids: jobs },
     "GET /v1/audit": { scope: "admin", query: "limit=1000&action=key.create" },
     "GET /v1/vendors": { scope: "read" },
     "GET /v1/sources": { scope: "read" },
@@ -179,6 +191,9 @@ let spareKeyId: string
 let sourceId: string
 let deliveryId: string
 let webhookId = ""
+/** One that was cancelled, and one that is done. */
+let jobId: string
+let doneJobId: string
 /** A key that looks like Acme's and is nobody's. */
 let strangeKey: string
 let seen: Call[]
@@ -209,6 +224,11 @@ beforeAll(async () => {
   await world.stack.idle()
   const kept = await world.request(`/v1/sources/${sourceId}/deliveries`, { key: world.acme.readKey })
   deliveryId = (kept.json.deliveries as { id: string }[])[0]!.id
+  jobId = await newJob()
+  await cancelJob(runtime, acme, jobId)
+  doneJobId = await newJob()
+  await runtime.sendJob({ tenant: acme, id: doneJobId, priority: "high" })
+  await world.stack.idle()
 })
 afterAll(() => world.stop())
 
@@ -229,6 +249,13 @@ async function standingWebhook() {
   const wish = NewWebhook.parse({ url: "http://127.0.0.1:9/ours-hook" })
   webhookId = (await createWebhook(runtime, acme, wish)).id
   return webhookId
+}
+
+/** One that nobody works, as nobody was told of it. */
+async function newJob() {
+  const where = { field: "user_id", op: "eq", value: "ours-alice" }
+  const wish = { kind: "query", input: { metric: "events", where } } as const
+  return (await createJob(world.stack.runtime, "acme" as TenantId, wish, await kinds.query(), 50)).id
 }
 
 function hear(call: Call) {
@@ -311,7 +338,7 @@ describe.each(closed)("$name", (route) => {
   const { way, door } = route
 
   test("answers a good request with the key that it needs", async () => {
-    expect([200, 201]).toContain((await call(route, { key: goodKey(route) })).status)
+    expect([200, 201, 202]).toContain((await call(route, { key: goodKey(route) })).status)
   })
 
   test("without a key is 401, and nothing is read", async () => {
@@ -375,7 +402,7 @@ describe.each(closed)("$name", (route) => {
       })
       expect(reply.text).not.toContain(SECRET)
       const readsTheKey = fails({ name: "get", keys: [{ pk: "T#acme#keys" }] })
-      expect(readsTheKey ? [500, 503] : [200, 201, 500, 503]).toContain(reply.status)
+      expect(readsTheKey ? [500, 503] : [200, 201, 202, 500, 503]).toContain(reply.status)
     }
     // The log tells where it failed; what the table said may quote what it was given.
     const lines = world.lines.slice(logged)
@@ -595,6 +622,8 @@ const deeds: Record<string, string> = {
   "POST /v1/webhooks/:id/rotate": "webhook.rotate",
   "POST /v1/webhooks/:id/deliveries/:delivery/retry": "webhook.retry",
   "PUT /v1/plan": "plan.write",
+  "POST /v1/jobs": "job.create",
+  "POST /v1/jobs/:id/cancel": "job.cancel",
 }
 /** They change nothing: a trial that counts as nothing, and what is only said to be done. */
 const harmless = new Set([
@@ -616,6 +645,7 @@ describe("the audit log", () => {
   async function idsOf({ name, way }: Route) {
     if (name === "DELETE /v1/keys/:id")
       spareKeyId = (await createKey(world.stack.runtime, "acme" as TenantId, { name: "ours-spare", scope: "read" })).id
+    if (name === "POST /v1/jobs/:id/cancel") return { id: await newJob() }
     return way.ids?.ours()
   }
 
@@ -628,7 +658,7 @@ describe("the audit log", () => {
     const ids = await idsOf(route)
     const before = (await rowsOf())[0]!.seq
     const { status } = await call(route, { key: goodKey(route), ...(ids ? { ids } : {}) })
-    expect([200, 201]).toContain(status)
+    expect([200, 201, 202]).toContain(status)
     const since = (await rowsOf()).filter(({ seq }) => seq > before)
     const deed = deeds[route.name]
     expect(since.map(({ action }) => action)).toEqual(deed === undefined ? [] : [deed])
@@ -675,7 +705,7 @@ describe("the audit log", () => {
 describe("Globex", () => {
   const known = () => ["ours-", "acme", spareKeyId, sourceId, deliveryId]
 
-  const making = new Set(["POST /v1/keys", "POST /v1/sources", "POST /v1/webhooks", "PUT /v1/plan"])
+  const making = new Set(["POST /v1/keys", "POST /v1/sources", "POST /v1/webhooks", "PUT /v1/plan", "POST /v1/jobs"])
   test.each(closed.filter(({ door, way, name }) => door === "api" && !way.ids && !making.has(name)))(
     "sees nothing of Acme's in $name",
     async (route) => {
@@ -749,6 +779,8 @@ test("an id that is not well written is not found", async () => {
       [`/v1/keys/${id}`, "DELETE"],
       [`/v1/sources/${id}`, "GET"],
       [`/v1/sources/${sourceId}/deliveries/${id}`, "GET"],
+      [`/v1/jobs/${id}`, "GET"],
+      [`/v1/jobs/${id}/cancel`, "POST"],
     ] as const) {
       expect((await open.knock("api", path, { method, headers: { authorization } })).status).toBe(404)
     }
@@ -772,6 +804,8 @@ test.each([
   ["GET /v1/query", 'metric=events&where={"field":"event","op":"in","value":[]}', "where"],
   ["GET /v1/query", "metric=events&__proto__=1", "__proto__"],
   ["GET /v1/query", "metric=events&grain=hour&from=2026-01-01&to=2026-06-01", "to"],
+  ["GET /v1/jobs", "limit=0", "limit"],
+  ["GET /v1/jobs", "after=1767225600000", "after"],
   ["GET /v1/quarantine", "limit=1001", "limit"],
   ["GET /v1/quarantine", "limit=", "limit"],
   ["GET /v1/quarantine", "value=1", "field"],

@@ -13,6 +13,8 @@ export type Plan = {
   requestsPerMinute: Readonly<Record<Dimension, number>>
   /** By the day in UTC. */
   perDay: Readonly<Record<Quota, number | "unlimited">>
+  /** That are not over, at once. */
+  jobs: number
 }
 
 /** What a tenant may use. A request carries up to 1,000 events, so that requests are seldom what runs out first. */
@@ -20,18 +22,22 @@ export const plans = {
   free: {
     requestsPerMinute: { key: 300, tenant: 600, user: 120, ip: 240, route: 300 },
     perDay: { events: 10_000, aiMessages: 100 },
+    jobs: 1,
   },
   basic: {
     requestsPerMinute: { key: 1_500, tenant: 3_000, user: 300, ip: 1_200, route: 1_500 },
     perDay: { events: 250_000, aiMessages: 1_000 },
+    jobs: 3,
   },
   pro: {
     requestsPerMinute: { key: 12_000, tenant: 24_000, user: 1_200, ip: 6_000, route: 12_000 },
     perDay: { events: 5_000_000, aiMessages: 10_000 },
+    jobs: 10,
   },
   enterprise: {
     requestsPerMinute: { key: 1_200_000, tenant: 2_400_000, user: 600_000, ip: 1_200_000, route: 1_200_000 },
     perDay: { events: "unlimited", aiMessages: "unlimited" },
+    jobs: 50,
   },
 } as const satisfies Record<string, Plan>
 export type PlanName = keyof typeof plans

@@ -14,6 +14,7 @@ import { type AppNeeds, appOf } from "./app.ts"
 import { auditRoutes, by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type HealthNeeds, healthRoutes } from "./health.ts"
+import { type JobsNeeds, jobRoutes } from "./jobs.ts"
 import { parsed } from "./problem.ts"
 import { qualityRoutes } from "./quality.ts"
 import { type AdminNeeds, queueRoutes } from "./queues.ts"
@@ -25,7 +26,8 @@ export type ManagementNeeds = AppNeeds &
   HealthNeeds &
   AdminNeeds &
   SourcesNeeds &
-  WebhooksNeeds & { random: Random; enqueue: Enqueue }
+  WebhooksNeeds &
+  JobsNeeds & { random: Random; enqueue: Enqueue }
 
 const BODY_BYTES = 256 * 1024
 const limit = (most: number, usual: number) =>
@@ -127,6 +129,7 @@ export const managementApp = (needs: ManagementNeeds) =>
     mountSources(app, needs, tenantOf)
     mountWebhooks(app, needs, tenantOf)
     auditRoutes(app, needs, tenantOf)
+    jobRoutes(app, needs, tenantOf)
   })
 
 /** Which events were asked for. */

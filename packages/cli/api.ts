@@ -52,6 +52,7 @@ function checkedUrl(text: string) {
 export type Request = {
   method?: "GET" | "POST" | "PATCH" | "DELETE"
   body?: unknown
+  headers?: Record<string, string>
   parameters?: Record<string, string | number | undefined>
 }
 
@@ -62,7 +63,7 @@ const PATIENCE_MS = 300 * SECOND
 export async function ask<T>(
   target: Target,
   path: string,
-  { method = "GET", body, parameters = {} }: Request = {},
+  { method = "GET", body, headers = {}, parameters = {} }: Request = {},
 ): Promise<T> {
   const given = Object.entries(parameters).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, String(value)]],
@@ -70,13 +71,14 @@ export async function ask<T>(
   const query = new URLSearchParams(given).toString()
   const response = await exchange(target, query === "" ? path : `${path}?${query}`, {
     method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(PATIENCE_MS),
   })
   return response as T
 }
 
-/** One request, one answer: the JSON of a 200 or 201, else a `Refusal`. A connection that fails is said in words. */
+/** One request, one answer: the JSON of a 2xx, else a `Refusal`. A connection that fails is said in words. */
 export async function exchange({ url, key }: Target, path: string, init: RequestInit): Promise<unknown> {
   let response: Response
   let text: string

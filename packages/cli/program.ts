@@ -4,6 +4,7 @@ import { addBackup } from "./backup/backup.ts"
 import { addCustomer } from "./customer.ts"
 import { codeOf, exitCodes, lineOf } from "./failure.ts"
 import { addImport } from "./import/import.ts"
+import { addJobs } from "./jobs.ts"
 import { addKeys } from "./keys.ts"
 import { addLedger } from "./ledger.ts"
 import { addMetrics } from "./metrics.ts"
@@ -37,6 +38,7 @@ const groups = [
   addAudit,
   addWebhooks,
   addQueues,
+  addJobs,
   addBackup,
 ]
 

@@ -3,7 +3,8 @@ import { HOUR, instant } from "#core/clock.ts"
 import { zoneOf } from "#core/zone.ts"
 import { bucketsOf } from "#metrics/calendar.ts"
 import type { Answer } from "#pipeline/answer.ts"
-import { ask, targetOf } from "./api.ts"
+import { ask, type Target, targetOf } from "./api.ts"
+import { createJob, doneJob, jobResult } from "./job.ts"
 import { jsonOption, onApi, type Remote, whole } from "./options.ts"
 import { bar, csv, grouped, plain, show, sparkline, table } from "./print.ts"
 import type { Terminal } from "./terminal.ts"
@@ -18,6 +19,7 @@ type Options = Remote & {
   limit?: number
   asOf?: string
   csv?: true
+  job?: true
 }
 
 const BAR_WIDTH = 40
@@ -36,6 +38,7 @@ export function addQuery(program: Command, terminal: Terminal) {
     .option("--compare <with>", "previous (period) or year")
     .option("--limit <count>", "how many keys of --by, the largest first", whole(1, MOST_KEYS))
     .option("--as-of <moment>", "time travel: a position of the journal, or an instant")
+    .option("--job", "ask it as a job and wait: for what is too large for one request")
     .addOption(new Option("--csv", "the series as CSV (RFC 4180)").conflicts("json"))
     .action(async (metric: string, options: Options) => {
       const { from, to, grain, by, where, compare, limit, asOf } = options
@@ -45,10 +48,20 @@ export function addQuery(program: Command, terminal: Terminal) {
           where === undefined ? undefined : jsonOption("--where", where, '{"field":"country","op":"eq","value":"DE"}'),
         asOf: asOf !== undefined && /^\d{1,15}$/.test(asOf) ? Number(asOf) : asOf,
       }
-      const answer = await ask<Answer>(targetOf(options, terminal, "read"), "/v1/query", { method: "POST", body })
+      const target = targetOf(options, terminal, "read")
+      const answer = options.job
+        ? await answerByJob(terminal, target, body)
+        : await ask<Answer>(target, "/v1/query", { method: "POST", body })
       if (options.csv) terminal.out(csvOf(answer))
-      else show(terminal, options.json, answer, () => textOf(answer))
+      else show(terminal, options.json, answer, () => answerText(answer))
     })
+}
+
+async function answerByJob(terminal: Terminal, target: Target, input: object) {
+  const { id } = await createJob(target, { kind: "query", input })
+  terminal.err(`${id}: octant jobs wait ${id} goes on waiting should this end\n`)
+  await doneJob(terminal, target, id)
+  return jobResult<Answer>(target, id)
 }
 
 /** The series as the API gives it; with a comparison, both periods one after the other. */
@@ -61,7 +74,8 @@ function csvOf({ query, series, compare }: Answer): string {
   return csv([head, ...body])
 }
 
-function textOf(answer: Answer): string {
+/** An answer as people read it. */
+export function answerText(answer: Answer): string {
   const { query, unit, currency, total, compare, position, freshness } = answer
   const title = `${query.metric} from ${query.from} to ${query.to}, ${currency ?? unit}\n\n`
   const body = query.by === undefined ? steps(answer) : keysOf(answer)

@@ -20,9 +20,11 @@ test("each queue is told of with what waits in it and what was given up", async 
   const { code, out } = await octant()
   expect(code).toBe(0)
   expect(out).toMatch(/^queue {7}waiting {2}in flight {2}delayed {2}oldest \(s\) {2}dead letters\n/)
-  expect(out).toMatch(/\nappend +0 +0 +0 +– +2\nfold +0 +0 +0 +– +0\ndeliveries +0 +0 +0 +– +0\n$/)
+  expect(out).toMatch(
+    /\nappend +0 +0 +0 +– +2\nfold +0 +0 +0 +– +0\ndeliveries +0 +0 +0 +– +0\njobs-high +0 +0 +0 +– +0\njobs-low +0 +0 +0 +– +0\n$/,
+  )
   expect(await told("list")).toMatchObject({
-    queues: [{ name: "append", deadLetters: 2 }, { name: "fold" }, { name: "deliveries" }],
+    queues: [{ name: "append", deadLetters: 2 }, { name: "fold" }, { name: "deliveries" }, {}, {}],
   })
 })
 

@@ -13,6 +13,8 @@ export const known = {
   octant_dead_letters: ["gauge", "Messages that were given up, by the queue they came from."],
   octant_queue_wait_seconds: ["histogram", "How long messages had waited when they were received, by queue."],
   octant_fold_lag_entries: ["gauge", "Entries of journals that are not folded yet: all, and the most of one tenant."],
+  octant_jobs_total: ["counter", "What became of messages of jobs, by kind and outcome."],
+  octant_job_seconds: ["histogram", "Time of one run of a job, by kind and outcome."],
   octant_outside_seconds: ["histogram", "Time of a call of somebody else's API, by outcome."],
   octant_outside_open: ["gauge", "Hosts that are left alone for a while because they kept failing."],
   octant_delivery_seconds: ["histogram", "Time of an attempt to tell a webhook, by outcome."],

@@ -2,7 +2,7 @@ import { origin } from "./unit.ts"
 
 /** What may stand on a log line. Anything else is dropped: secrets and payloads cannot leak by being passed along. */
 const allowed = new Set(
-  "tenant route method status outcome ms correlationId joined traceId key source queue host entry position events batches code error stack count bytes writeUnits readUnits seed attempt".split(
+  "tenant route method status outcome ms correlationId joined traceId key source queue host entry position events batches code error stack count bytes writeUnits readUnits seed attempt job kind".split(
     " ",
   ),
 )

@@ -9,6 +9,7 @@ import { newTails } from "#pipeline/reading.ts"
 import { awsClient } from "#platform/aws.ts"
 import { cacheOf } from "#platform/cache.ts"
 import { type Config, readConfig } from "#platform/config.ts"
+import { jobWorker } from "#platform/job-worker.ts"
 import { pollWorker } from "#platform/poll.ts"
 import { type Runtime, runtimeOf } from "#platform/runtime.ts"
 import { queues as queueFacts, schedules } from "#platform/topology.ts"
@@ -98,6 +99,10 @@ async function started(
     OCTANT_DELIVERIES_QUEUE_URL: queues.queueUrl("deliveries"),
     OCTANT_DELIVERIES_DEAD_QUEUE_URL: queues.queueUrl(queueFacts.deliveries.deadLetter),
     OCTANT_BUS: "octant-local",
+    OCTANT_JOBS_HIGH_QUEUE_URL: queues.queueUrl("jobs-high"),
+    OCTANT_JOBS_LOW_QUEUE_URL: queues.queueUrl("jobs-low"),
+    OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: queues.queueUrl(queueFacts["jobs-high"].deadLetter),
+    OCTANT_JOBS_LOW_DEAD_QUEUE_URL: queues.queueUrl(queueFacts["jobs-low"].deadLetter),
     OCTANT_OPERATOR_TOKEN: operatorToken(dir),
     ...options.redis,
     ...options.traces,
@@ -185,8 +190,14 @@ type Queues = Awaited<ReturnType<typeof startQueues>>
 
 /** Appending first: folds are asked for by it. */
 function work(runtime: Runtime, queues: Queues, isStopping: () => boolean) {
-  const handlers = { append: appendWorker(runtime), fold: foldWorker(runtime, isStopping) }
-  return (["append", "fold"] as const).map((name) =>
+  const stoppable = { ...runtime, isStopping }
+  const handlers = {
+    append: appendWorker(runtime),
+    fold: foldWorker(runtime, isStopping),
+    "jobs-high": jobWorker(stoppable, "jobs-high"),
+    "jobs-low": jobWorker(stoppable, "jobs-low"),
+  }
+  return (["append", "fold", "jobs-high", "jobs-low"] as const).map((name) =>
     poll({
       call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),
       queueUrl: queues.queueUrl(name),
@@ -195,7 +206,7 @@ function work(runtime: Runtime, queues: Queues, isStopping: () => boolean) {
       batchSize: queueFacts[name].batchSize,
       windowMs: Math.min(queueFacts[name].windowMs, WINDOW_MS),
       // One appends: whoever waits for an answer before the next call finds its events in that order.
-      concurrency: name === "append" ? 1 : 2,
+      concurrency: name === "fold" ? 2 : 1,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
       onError: (error) => runtime.log("queue.failed", { queue: name, ...failure(error) }),
     }),

@@ -27,11 +27,17 @@ export type Answer = Result & {
   freshness: { at: string | null; seconds: number | null }
 }
 
-/** How many events of the journal one question may read. */
+/** How many events of the journal one question may read while somebody waits. */
 const MOST_READ = 2_000_000
 
+export type AnswerNeeds = ReadNeeds & {
+  mostRead?: number
+  /** Hears how many events of the journal were read; may throw to end it. */
+  onRead?: (events: number) => unknown
+}
+
 /** Answers one question of one tenant. Throws `Fault` for what cannot be asked. */
-export function answer(needs: ReadNeeds, tenant: TenantId, query: z.output<typeof Query>): Promise<Answer> {
+export function answer(needs: AnswerNeeds, tenant: TenantId, query: z.output<typeof Query>): Promise<Answer> {
   return ask(needs, tenant, async (now) => {
     const today = zoneOf(now.zone).place(needs.clock()).day
     const question = questionOf(query, today)
@@ -58,7 +64,8 @@ export function answer(needs: ReadNeeds, tenant: TenantId, query: z.output<typeo
 }
 
 /** The present where views can answer; else the journal, folded with the question in mind. */
-async function readingFor(needs: ReadNeeds, tenant: TenantId, now: Reading, question: Question): Promise<Reading> {
+async function readingFor(needs: AnswerNeeds, tenant: TenantId, now: Reading, question: Question): Promise<Reading> {
+  const { mostRead = MOST_READ, onRead } = needs
   const to = question.asOf === undefined ? now.position : await positionAsOf(needs, tenant, question.asOf, now.position)
   const byViews = answeredByViews(question)
   if (to === now.position && byViews) return now
@@ -77,17 +84,18 @@ async function readingFor(needs: ReadNeeds, tenant: TenantId, now: Reading, ques
           },
         }),
     ...(dependsOnDatesAlone(question) ? { between: readDates(question) } : {}),
-    onProgress: (events) => {
-      if (events > MOST_READ) {
-        throw new Fault(
-          "query_too_large",
-          `this question would read more than ${MOST_READ} events; ask for fewer days, or without where`,
-          { field: "where" },
-        )
-      }
+    onProgress: async (events) => {
+      await onRead?.(events)
+      if (events > mostRead) throw tooLarge(question, mostRead)
     },
   })
   return { ...readMemory(memory), position: to }
+}
+
+function tooLarge(question: Question, most: number) {
+  const job = JSON.stringify({ kind: "query", input: question })
+  const message = `this question would read more than ${most} events; ask it as a job: POST /v1/jobs ${job}`
+  return new Fault("query_too_large", message, { field: "where" })
 }
 
 /** A subscription is what all of its events make of it, whichever of them say its plan: it passes by where it stands. */

@@ -7,8 +7,7 @@ import { type Query, questionOf } from "#metrics/query.ts"
 import { journalHead } from "#store/journal.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { readHead } from "#store/views.ts"
-import { type Answer, answer } from "./answer.ts"
-import type { ReadNeeds } from "./reading.ts"
+import { type Answer, type AnswerNeeds, answer } from "./answer.ts"
 
 /** Texts kept for a while under a key. May forget anything at any time. */
 export type Kept = {
@@ -95,7 +94,7 @@ const FORM = 1
  * part of the key, and so are the views' generation, zone and currency: nothing has to be invalidated.
  */
 export async function cachedAnswer(
-  needs: ReadNeeds & { cache?: AnswerCache },
+  needs: AnswerNeeds & { cache?: AnswerCache },
   tenant: TenantId,
   query: z.output<typeof Query>,
 ): Promise<Answer> {

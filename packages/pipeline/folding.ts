@@ -33,7 +33,12 @@ const MOST_EVENTS = 50_000
 export async function foldTenant(
   needs: FoldNeeds,
   tenant: TenantId,
-  options: { generation?: number; to?: number; onProgress?: (position: number) => void; goOn?: () => boolean } = {},
+  options: {
+    generation?: number
+    to?: number
+    onProgress?: (position: number) => unknown
+    goOn?: () => boolean
+  } = {},
 ): Promise<"folded" | "nothing" | "outrun" | "interrupted"> {
   let outcome: "folded" | "nothing" = "nothing"
   for (;;) {
@@ -59,7 +64,7 @@ export async function foldTenant(
     if (!committed) return "outrun"
     await traced("settle", "internal", () => settle(needs, tenant, committed, step.items))
     outcome = "folded"
-    options.onProgress?.(memory.position)
+    await options.onProgress?.(memory.position)
     if (!step.more) return outcome
     if (options.goOn?.() === false) return "interrupted"
   }

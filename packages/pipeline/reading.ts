@@ -204,8 +204,8 @@ export type Recount = {
   filter?: Wanted
   /** Breakdowns, sets and sketches by the hour instead of by the day, and by one more dimension than views keep. */
   detail?: Memory["detail"]
-  /** Asked after each page; may throw to end it. */
-  onProgress?: (events: number, position: number) => void
+  /** Asked after each page, and waited for; may throw to end it. */
+  onProgress?: (events: number, position: number) => unknown
 }
 
 /** Folds the journal from its beginning into an empty memory: the same function over the same entries, without views. */
@@ -233,7 +233,7 @@ export async function recount(
       fold(memory, entry, options.filter)
       for (const batch of entry.batches) events += batch.events.length
     }
-    options.onProgress?.(events, memory.position)
+    await options.onProgress?.(events, memory.position)
   }
   return memory
 }

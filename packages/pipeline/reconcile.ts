@@ -13,13 +13,13 @@ import { openSnapshot, unmoved } from "./snapshot.ts"
 export type Difference = { what: string; stored: unknown; recounted: unknown }
 export type Reconciled = { position: number; events: number; compared: number; differences: Difference[] }
 
-const MOST_DIFFERENCES = 100
+const MOST_DIFFERENCES = 1000
 
 /** Folds the journal again from its first entry, without the views, and compares every value that the views hold. */
 export function reconcile(
   needs: { table: Table; clock: Clock },
   tenant: TenantId,
-  onProgress?: (events: number, position: number) => void,
+  onProgress?: (events: number, position: number) => unknown,
 ): Promise<Reconciled> {
   return unmoved(async () => {
     const snapshot = await openSnapshot(needs, tenant)
@@ -30,9 +30,9 @@ export function reconcile(
       zone,
       currency,
       to: snapshot.position,
-      onProgress: (count, position) => {
+      onProgress: async (count, position) => {
         events = count
-        onProgress?.(count, position)
+        await onProgress?.(count, position)
       },
     })
 

@@ -250,3 +250,23 @@ test("a tenant without views cannot be replayed", async () => {
   const world = await settle(table)
   await expect(replay(world.needs, "nobody" as typeof world.tenant)).rejects.toThrow("this tenant has no views")
 })
+
+test("two replays with the same settings build one generation, and nobody sees a half of it", async () => {
+  const world = await settle(table)
+  for (let i = 0; i < 3; i++) await world.send([order(`u${i}`, "5")])
+  await world.fold()
+  let isFirst = true
+  // The other one commits its first entry just before this one would.
+  const shared: Table = {
+    ...table,
+    put: async (item, condition) => {
+      if (item.pk === keys.redo(world.tenant, 2) && isFirst) {
+        isFirst = false
+        await foldTenant(world.needs, world.tenant, { generation: 2, to: 1 })
+      }
+      return table.put(item, condition)
+    },
+  }
+  const built = await replay({ ...world.needs, table: shared }, world.tenant)
+  expect(built).toEqual({ generation: 2, position: 3 })
+})

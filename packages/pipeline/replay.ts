@@ -17,14 +17,37 @@ type Settings = { zone: string; currency: string }
 export async function replay(
   needs: FoldNeeds & AuditNeeds,
   tenant: TenantId,
-  options: Partial<Settings> & { onProgress?: (position: number, of: number) => void } = {},
+  options: Partial<Settings> & {
+    onProgress?: (position: number, of: number) => unknown
+  } = {},
 ): Promise<{ generation: number; position: number }> {
+  return (await replayWhile(needs, tenant, options))!
+}
+
+/** The same, but only for as long as `goOn` says so between two commits: `undefined` if there is more to be done. */
+export async function replayWhile(
+  needs: FoldNeeds & AuditNeeds,
+  tenant: TenantId,
+  options: Partial<Settings> & {
+    onProgress?: (position: number, of: number) => unknown
+    goOn?: () => boolean
+  },
+): Promise<{ generation: number; position: number } | undefined> {
   const current = await readHead(needs, tenant)
   if (!current) throw new Error("this tenant has no views")
   const settings = { zone: options.zone ?? current.zone, currency: options.currency ?? current.currency }
   const generation = await nextGeneration(needs, tenant, current.generation, settings)
   const goal = (await journalHead(needs, tenant)).position
-  await foldTenant(needs, tenant, { generation, onProgress: (position) => options.onProgress?.(position, goal) })
+  const foldIt = () =>
+    foldTenant(needs, tenant, {
+      generation,
+      onProgress: (position) => options.onProgress?.(position, goal),
+      ...(options.goOn ? { goOn: options.goOn } : {}),
+    })
+  let outcome = await foldIt()
+  // Another replay with the same settings is at it too: nobody switches to what is half done.
+  while (outcome === "outrun") outcome = await foldIt()
+  if (outcome === "interrupted") return undefined
   const built = (await readHead(needs, tenant, generation))!
   const deed = { action: "views.switch", subject: `views ${generation}`, details: { before: current.generation } }
   const switched = await audited(needs, tenant, deed, [

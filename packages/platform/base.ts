@@ -96,12 +96,20 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
 export type Base = ReturnType<typeof baseOf>
 
 /** What there is to be looked at, with where a message goes that nobody could take. */
-const queuesOf = (config: Config): Queues => ({
-  append: { url: config.OCTANT_APPEND_QUEUE_URL, dead: config.OCTANT_APPEND_DEAD_QUEUE_URL },
-  fold: { url: config.OCTANT_FOLD_QUEUE_URL, dead: config.OCTANT_FOLD_DEAD_QUEUE_URL },
-  ...(config.OCTANT_DELIVERIES_QUEUE_URL === undefined
-    ? {}
-    : { deliveries: { url: config.OCTANT_DELIVERIES_QUEUE_URL, dead: config.OCTANT_DELIVERIES_DEAD_QUEUE_URL } }),
-})
+function queuesOf(config: Config): Queues {
+  const {
+    OCTANT_DELIVERIES_QUEUE_URL: deliveries,
+    OCTANT_JOBS_HIGH_QUEUE_URL: high,
+    OCTANT_JOBS_LOW_QUEUE_URL: low,
+  } = config
+  return {
+    append: { url: config.OCTANT_APPEND_QUEUE_URL, dead: config.OCTANT_APPEND_DEAD_QUEUE_URL },
+    fold: { url: config.OCTANT_FOLD_QUEUE_URL, dead: config.OCTANT_FOLD_DEAD_QUEUE_URL },
+    ...(deliveries && { deliveries: { url: deliveries, dead: config.OCTANT_DELIVERIES_DEAD_QUEUE_URL } }),
+    ...(high && { "jobs-high": { url: high, dead: config.OCTANT_JOBS_HIGH_DEAD_QUEUE_URL } }),
+    ...(low && { "jobs-low": { url: low, dead: config.OCTANT_JOBS_LOW_DEAD_QUEUE_URL } }),
+  }
+}
 type Queue = { url: string; dead: string | undefined }
-type Queues = { append: Queue; fold: Queue; deliveries?: Queue }
+/** Only some functions are told of the last three. */
+type Queues = { append: Queue; fold: Queue; deliveries?: Queue; "jobs-high"?: Queue; "jobs-low"?: Queue }

@@ -42,6 +42,10 @@ const variables = {
   OCTANT_DELIVERIES_DEAD_QUEUE_URL: optional(
     url("https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries-dead"),
   ),
+  OCTANT_JOBS_HIGH_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-high")),
+  OCTANT_JOBS_LOW_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low")),
+  OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-high-dead")),
+  OCTANT_JOBS_LOW_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low-dead")),
   /** Where what happened in the product is told. */
   OCTANT_BUS: optional(text("octant-production-bus")),
   /** Upstash's REST protocol; without it limits and answers are kept in each process. */

@@ -7,8 +7,8 @@ import { type DeliverNeeds, deliver } from "#delivery/deliver.ts"
 import { DeliveryRequest, notify } from "#delivery/telling.ts"
 import { noteFailures, Unreadable } from "#pipeline/failures.ts"
 import { DomainEvent } from "#store/outbox.ts"
+import { answerOf, type Failed, type QueueAnswer, type QueueEvent, type QueueRecord } from "./messages.ts"
 import type { Runtime } from "./runtime.ts"
-import type { QueueAnswer, QueueEvent } from "./workers.ts"
 
 /** What comes with a message of who asked for it: it is taken for what it is, or not at all. */
 const originIn = ({ correlationId, traceparent }: { [name in keyof Origin]?: string | undefined }): Origin => ({
@@ -52,20 +52,18 @@ type DeliverRuntime = Pick<Runtime, "call" | "queues" | "aws"> &
     hiddenFor?: (ms: number) => number
   }
 
-type Record = QueueEvent["Records"][number] & { receiptHandle?: string }
+type Record = QueueRecord & { receiptHandle?: string }
 
 /** Delivers what waits in the queue, all of a batch at once: a slow endpoint holds up nobody else. */
 export const deliverWorker =
   (runtime: DeliverRuntime) =>
   async (event: QueueEvent): Promise<QueueAnswer> => {
-    const failed: Parameters<typeof noteFailures>[2][number][] = []
+    const failed: Failed[] = []
     const done = await Promise.all(
       event.Records.map((record) => deliverOne(runtime, record, (error) => failed.push({ message: record, error }))),
     )
     await noteFailures(runtime, "deliveries", failed)
-    return {
-      batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
-    }
+    return answerOf(event, done)
   }
 
 /** An endpoint that could not be told: it is its own fault, and no outage of ours. */

@@ -19,6 +19,8 @@ export const dimensions: Partial<Record<FigureName, readonly string[]>> = {
   octant_redis_away: [],
   octant_queue_wait_seconds: ["queue"],
   octant_fold_lag_entries: ["of"],
+  octant_jobs_total: ["kind", "outcome"],
+  octant_job_seconds: ["kind"],
   octant_outside_seconds: ["outcome"],
   octant_outside_open: [],
   octant_delivery_seconds: ["outcome"],

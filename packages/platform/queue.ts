@@ -70,7 +70,7 @@ export function sender(call: AwsCall, queueUrl: string): Enqueue {
     )
 }
 
-const SQS = { "messaging.system": "aws_sqs" }
+export const SQS = { "messaging.system": "aws_sqs" }
 
 /** Which unit of work a message came from. It stands beside the message: what is kept does not depend on it. */
 export function originAttributes(): object {

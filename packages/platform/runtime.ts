@@ -3,6 +3,7 @@ import type { FetchText } from "#sources/source.ts"
 import type { Vault } from "#store/vault.ts"
 import { type BaseOptions, baseOf } from "./base.ts"
 import type { Config } from "./config.ts"
+import { jobSender } from "./jobs.ts"
 import { tellingOf } from "./telling.ts"
 
 type Options = BaseOptions & {
@@ -28,6 +29,7 @@ export function runtimeOf(config: Config, options: Options = {}) {
     vault: options.vault ?? vaultOf(config, { call, clock, random }),
     hooksUrl: options.hooksUrl ?? (() => wanted(config, "OCTANT_HOOKS_URL")),
     loopback: options.loopback === true,
+    sendJob: jobSender(call, config),
     ...tellingOf(config, { call, loopback: options.loopback === true }),
     oldestSeconds: async (url: string) => (await import("./oldest.ts")).oldestSeconds(call, url, clock()),
   }

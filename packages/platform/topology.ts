@@ -17,6 +17,9 @@ type QueueFacts = {
   oldestSeconds: number
 }
 
+/** One job for each call, with workers of its own for each priority: what is large and can wait delays nobody. */
+const jobs = { fifo: false, visibilitySeconds: 6 * 900, afterReceives: 5, batchSize: 1, windowMs: 0 } as const
+
 /**
  * The one description of queues, functions and schedules: the stacks deploy it and the local stack runs it, so that
  * the two cannot drift.
@@ -54,6 +57,9 @@ export const queues = {
     // Of what was received more than three times SQS tells no age: by then it has waited 36 minutes because it was to.
     oldestSeconds: 3600,
   },
+  /** Somebody waits for these. */
+  "jobs-high": { ...jobs, deadLetter: "jobs-high-dead", concurrency: 4, oldestSeconds: 900 },
+  "jobs-low": { ...jobs, deadLetter: "jobs-low-dead", concurrency: 2, oldestSeconds: 4 * 3600 },
 } as const satisfies Record<string, QueueFacts>
 export type QueueName = keyof typeof queues
 
@@ -110,6 +116,14 @@ const tracking = [
 const deliveries = ["OCTANT_DELIVERIES_QUEUE_URL", "OCTANT_DELIVERIES_DEAD_QUEUE_URL"] as const
 const limits = { settings: ["OCTANT_ADDRESS_HEADER", "OCTANT_REDIS_URL"], secrets: ["OCTANT_REDIS_TOKEN"] } as const
 
+const deadQueues = [
+  "OCTANT_APPEND_DEAD_QUEUE_URL",
+  "OCTANT_FOLD_DEAD_QUEUE_URL",
+  "OCTANT_JOBS_HIGH_DEAD_QUEUE_URL",
+  "OCTANT_JOBS_LOW_DEAD_QUEUE_URL",
+] as const
+const jobQueues = ["OCTANT_JOBS_HIGH_QUEUE_URL", "OCTANT_JOBS_LOW_QUEUE_URL"] as const
+
 export const functions = {
   collect: {
     handler: "functions/collect.handler",
@@ -141,18 +155,11 @@ export const functions = {
     timeoutSeconds: 60,
     memoryMb: 1024,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
-    sends: ["append", "fold", "deliveries"],
-    looks: ["append", "fold", "deliveries"],
-    mends: ["append", "fold", "deliveries"],
+    sends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
+    looks: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
+    mends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
     vault: ["GenerateDataKey", "Decrypt"],
-    settings: [
-      ...limits.settings,
-      "OCTANT_KMS_KEY_ID",
-      "OCTANT_HOOKS_URL",
-      "OCTANT_APPEND_DEAD_QUEUE_URL",
-      "OCTANT_FOLD_DEAD_QUEUE_URL",
-      ...deliveries,
-    ],
+    settings: [...limits.settings, "OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL", ...deadQueues, ...deliveries, ...jobQueues],
     secrets: [...limits.secrets, "OCTANT_OPERATOR_TOKEN"],
     slowMs: 10_000,
     reserved: 100,
@@ -175,14 +182,36 @@ export const functions = {
     queue: "fold",
     slowMs: 700_000,
   },
+  jobsHigh: {
+    handler: "functions/jobs-high.handler",
+    timeoutSeconds: 900,
+    memoryMb: 4096,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
+    sends: ["jobs-high"],
+    queue: "jobs-high",
+    publishes: true,
+    settings: ["OCTANT_JOBS_HIGH_QUEUE_URL", "OCTANT_BUS"],
+    slowMs: 700_000,
+  },
+  jobsLow: {
+    handler: "functions/jobs-low.handler",
+    timeoutSeconds: 900,
+    memoryMb: 4096,
+    table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"],
+    sends: ["jobs-low"],
+    queue: "jobs-low",
+    publishes: true,
+    settings: ["OCTANT_JOBS_LOW_QUEUE_URL", "OCTANT_BUS"],
+    slowMs: 700_000,
+  },
   close: {
     handler: "functions/close.handler",
     timeoutSeconds: 300,
     memoryMb: 512,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "BatchWriteItem"],
-    sends: ["append", "fold", "deliveries"],
-    mends: ["append", "fold", "deliveries"],
-    settings: ["OCTANT_APPEND_DEAD_QUEUE_URL", "OCTANT_FOLD_DEAD_QUEUE_URL", ...deliveries],
+    sends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
+    mends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
+    settings: [...deadQueues, ...deliveries, ...jobQueues],
     slowMs: 200_000,
     reserved: 1,
   },

@@ -4,13 +4,14 @@ import { rewindPoll } from "#access/polling.ts"
 import { listTenants } from "#access/tenant.ts"
 import { MINUTE } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
-import { isCorrelationId, type Origin, unitOf } from "#core/unit.ts"
+import { unitOf } from "#core/unit.ts"
 import { zoneOf } from "#core/zone.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { redriveAfterOutage } from "#pipeline/deadletters.ts"
 import { noteFailures, Unreadable } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
+import { resendForgotten } from "#pipeline/jobs/forgotten.ts"
 import { lagOf, tellLag } from "#pipeline/lag.ts"
 import { check } from "#pipeline/quality/check.ts"
 import { newTails } from "#pipeline/reading.ts"
@@ -18,39 +19,17 @@ import { dropOldViews } from "#pipeline/replay.ts"
 import { journalHead } from "#store/journal.ts"
 import { TenantId } from "#store/keys.ts"
 import { readHead } from "#store/views.ts"
+import {
+  answerOf,
+  type Failed,
+  originOf,
+  type QueueEvent,
+  type QueueRecord,
+  tellWaits,
+  type Waits,
+} from "./messages.ts"
 import { scheduled } from "./run.ts"
 import type { Runtime } from "./runtime.ts"
-
-/** What Lambda hands over from a queue, as far as we read it. */
-export type QueueEvent = { Records: QueueRecord[] }
-type QueueRecord = {
-  messageId: string
-  body: string
-  attributes?: Record<string, string>
-  messageAttributes?: Record<string, { stringValue?: string }>
-}
-export type QueueAnswer = { batchItemFailures: { itemIdentifier: string }[] }
-
-/** Each message fails alone: result i belongs to record i. */
-const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => ({
-  batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
-})
-
-/** Whoever can write to a queue could write anything beside a message: it is taken for what it is, or not at all. */
-function originOf({ messageAttributes: said }: QueueRecord): Origin {
-  const id = said?.correlationId?.stringValue
-  return { correlationId: isCorrelationId(id) ? id : undefined, traceparent: said?.traceparent?.stringValue }
-}
-
-/** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */
-function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
-  for (const { attributes } of event.Records) {
-    const sentAt = Number(attributes?.SentTimestamp)
-    if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
-  }
-}
-type Failed = Parameters<typeof noteFailures>[2][number]
-type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures" | "tracing" | "foldEvery">>
 
 /** Appends what was accepted to the journals. */
 export const appendWorker =
@@ -127,7 +106,7 @@ function foldOne(
 }
 
 type CloseNeeds = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "call" | "queues"> &
-  Partial<Pick<Runtime, "tracing" | "figures">>
+  Partial<Pick<Runtime, "tracing" | "figures" | "sendJob">>
 
 /** Sends back what an outage has killed; a queue that cannot be looked at does not keep the others from it. */
 async function mend(runtime: CloseNeeds) {
@@ -142,6 +121,13 @@ async function mend(runtime: CloseNeeds) {
   }
 }
 
+/** A job is never forgotten: whoever worked it may have died, or its message may never have been sent. */
+async function resendJobs({ sendJob, ...needs }: CloseNeeds, tenant: TenantId) {
+  if (!sendJob) return
+  const count = await resendForgotten({ ...needs, sendJob }, tenant)
+  if (count > 0) needs.log("jobs.resent", { tenant, count })
+}
+
 /** Asks for a fold of every tenant whose day has ended (in its own time zone) with something left to fold. */
 export const closeWorker = (runtime: CloseNeeds) =>
   scheduled(runtime, "close", async () => {
@@ -149,6 +135,7 @@ export const closeWorker = (runtime: CloseNeeds) =>
     const lags: number[] = []
     for (const tenant of tenants) {
       await dropOldViews(runtime, tenant)
+      await resendJobs(runtime, tenant)
       const [head, journal] = await Promise.all([readHead(runtime, tenant), journalHead(runtime, tenant)])
       lags.push(lagOf(head, journal))
       if (!head || journal.position <= head.position) continue

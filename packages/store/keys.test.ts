@@ -38,6 +38,12 @@ test("whatever is asked for, every key of a tenant begins with that tenant and n
         keys.copies(tenant, number),
         keys.copied(tenant, number, number).pk,
         keys.quarantine(tenant, number),
+        keys.job(tenant, text).pk,
+        keys.jobList(tenant),
+        keys.jobListed(tenant, number, text).pk,
+        keys.jobPlaces(tenant),
+        keys.jobPlace(tenant, number).pk,
+        keys.jobResult(tenant, text, text, number).pk,
       ]
       const begins = (pk: string, id: string) => pk === `T#${id}` || pk.startsWith(`T#${id}#`)
       expect(partitions.filter((pk) => !begins(pk, tenant))).toEqual([])

@@ -119,6 +119,20 @@ export const keys = {
     pk: of(tenant, "tellings", webhook),
     sk: `${at}#${event}`,
   }),
+  /** Jobs by id; beside them their list in the order of making, and the places that those hold that are not over. */
+  job: (tenant: TenantId, id: string): Key => ({ pk: of(tenant, "jobs"), sk: id }),
+  jobList: (tenant: TenantId) => of(tenant, "jobs", "list"),
+  jobListed: (tenant: TenantId, createdMs: number, id: string): Key => ({
+    pk: of(tenant, "jobs", "list"),
+    sk: `${createdMs}-${id}`,
+  }),
+  jobPlaces: (tenant: TenantId) => of(tenant, "jobs", "places"),
+  jobPlace: (tenant: TenantId, place: number): Key => ({ pk: of(tenant, "jobs", "places"), sk: padded(place) }),
+  /** A part of what one run of a job has found. */
+  jobResult: (tenant: TenantId, id: string, run: string, part: number): Key => ({
+    pk: of(tenant, "jobs", "results", id),
+    sk: `${run}#${padded(part)}`,
+  }),
 
   trackingPlan: (tenant: TenantId): Key => ({ pk: of(tenant), sk: "plan" }),
   /** What sources sent, day by day, and up to which position. */

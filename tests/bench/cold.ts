@@ -35,6 +35,8 @@ async function main() {
     OCTANT_FOLD_QUEUE_URL: `${endpoint.url}/fold.fifo`,
     OCTANT_DELIVERIES_QUEUE_URL: `${endpoint.url}/deliveries`,
     OCTANT_BUS: "octant-cold",
+    OCTANT_JOBS_HIGH_QUEUE_URL: `${endpoint.url}/jobs-high`,
+    OCTANT_JOBS_LOW_QUEUE_URL: `${endpoint.url}/jobs-low`,
     OCTANT_KMS_KEY_ID: "arn:aws:kms:eu-central-1:123456789012:key/cold",
     OCTANT_HOOKS_URL: HOOKS_URL,
     ...endpoints(endpoint.url),

@@ -102,7 +102,7 @@ export function modelOf(plan: Plan) {
       ...made,
       /** By which the stacks know it, and the topology: `Collect`, `collect`. */
       component: name,
-      name: name.toLowerCase(),
+      name: name.charAt(0).toLowerCase() + name.slice(1),
       grants: roles.find(({ arn }) => arn === made.role)?.statements ?? [],
       log: logs.find((log) => log.name === made.loggingConfig?.logGroup),
       live: aliases.find(({ functionName }) => functionName === made.resource),

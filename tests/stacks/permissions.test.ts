@@ -87,6 +87,37 @@ test("api answers, releases, makes and ends keys", async () => {
   expect(await ask("DELETE", `/v1/keys/${String(body.id)}`)).toMatchObject({ status: 200 })
 })
 
+test("jobs are asked for and worked, each by the workers of its priority; one that another worker has waits", async () => {
+  const { actors, keys: keyOf, received, operator, tenant } = cast
+  const ask = (method: string, path: string, body?: unknown) =>
+    actors.api.request({ method, path, key: keyOf.admin, body })
+  // What is not folded is read from the journal, and a hole of it is filled.
+  await leaveHole()
+  const where = { field: "properties.total", op: "gt", value: 5 }
+  const query = { kind: "query", input: { metric: "orders", where } }
+  for (const [wish, actor, queue] of [
+    [query, actors.jobsHigh, "JobsHighRequestsQueue"],
+    [{ kind: "replay", input: { timeZone: "Europe/Athens" } }, actors.jobsLow, "JobsLowRequestsQueue"],
+    [{ kind: "reconcile" }, actors.jobsLow, "JobsLowRequestsQueue"],
+  ] as const) {
+    await leaveHole()
+    const { status, body } = await ask("POST", "/v1/jobs", wish)
+    expect(status).toBe(202)
+    const [told] = received(queue)
+    const job = keys.job(tenant, String(body.id))
+    await operator.table.set(job, { state: "running", run: "another", runUntilMs: Date.now() + MINUTE })
+    expect(await actor.work([told!])).toBe(0)
+    expect(received(queue)).toEqual([told])
+    await operator.table.set(job, { runUntilMs: 0 })
+    expect(await actor.work([told!])).toBe(0)
+    expect(await ask("GET", `/v1/jobs/${body.id}/result`)).toMatchObject({ status: 200 })
+  }
+  const { body } = await ask("POST", "/v1/jobs", query)
+  expect(await ask("POST", `/v1/jobs/${body.id}/cancel`)).toMatchObject({ status: 200 })
+  expect(await ask("GET", "/v1/jobs")).toMatchObject({ status: 200 })
+  received("JobsHighRequestsQueue")
+})
+
 test("api knows the operator's token, which its environment does not show, and looks at the queues", async () => {
   const { api } = cast.actors
   expect(await api.request({ method: "GET", path: "/metrics", key: OPERATOR_TOKEN })).toMatchObject({ status: 200 })
@@ -134,15 +165,25 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
   const { actors, lay, operator, received, tenant } = cast
   const ask = (method: string, path: string, body?: unknown) =>
     actors.api.request({ method, path: `/v1/admin/queues${path}`, key: OPERATOR_TOKEN, body })
-  expect(await ask("GET", "")).toMatchObject({ status: 200, body: { queues: [{ oldestSeconds: 7 }, {}, {}] } })
+  expect(await ask("GET", "")).toMatchObject({ status: 200, body: { queues: [{ oldestSeconds: 7 }, {}, {}, {}, {}] } })
   const request = { version: 1, tenant, webhook: "wh_0", delivery: "0" }
+  const job = JSON.stringify({ version: 1, tenant, job: "job_0000000000000000" })
   const letters = {
     append: message,
     fold: JSON.stringify({ version: 1, tenant }),
     deliveries: JSON.stringify(request),
+    "jobs-high": job,
+    "jobs-low": job,
   }
-  const queue = { append: "Append", fold: "Fold", deliveries: "Deliveries" } as const
-  for (const name of ["append", "fold", "deliveries"] as const) {
+  const queue = {
+    append: "Append",
+    fold: "Fold",
+    deliveries: "Deliveries",
+    "jobs-high": "JobsHigh",
+    "jobs-low": "JobsLow",
+  } as const
+  const names = Object.keys(queue) as (keyof typeof queue)[]
+  for (const name of names) {
     lay(`${queue[name]}DeadQueue`, letters[name])
     expect(await ask("GET", `/${name}/dead`)).toMatchObject({ status: 200, body: { letters: [{ tenant }] } })
     lay(`${queue[name]}DeadQueue`, letters[name])
@@ -150,7 +191,7 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
     expect(received(`${queue[name]}RequestsQueue`)).toEqual([letters[name]])
   }
   // Of two messages of poison and one that an outage has killed.
-  for (const name of ["append", "fold", "deliveries"] as const) {
+  for (const name of names) {
     lay(`${queue[name]}DeadQueue`, letters[name], "poison")
     const poison = { messageId: "letter-1", body: "poison" }
     await noteFailures(operator, name, [{ message: poison, error: new Unreadable("poison") }])
@@ -159,6 +200,7 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
   expect(received("AppendRequestsQueue")).toEqual([letters.append])
   expect(received("FoldRequestsQueue")).toContain(letters.fold)
   expect(received("DeliveriesRequestsQueue")).toEqual([letters.deliveries])
+  for (const name of ["JobsHigh", "JobsLow"]) expect(received(`${name}RequestsQueue`)).toEqual([job])
 })
 
 test("close asks for a fold of what yesterday has left", async () => {
@@ -238,12 +280,12 @@ test.each(Object.keys(functions) as FunctionName[])(
       queue: model.queues.find(({ worker }) => worker?.name === name),
       ...model.functions.find((one) => one.name === name)!,
     }
+    /** Lambda receives for a worker; a worker of jobs sends there too, what it hands on, and one of deliveries hides some. */
+    const itsOwn = ["sqs:SendMessage", "sqs:ChangeMessageVisibility"]
+    const isOfLambda = (action: string, arn: string) => arn === queue?.arn && !itsOwn.includes(action)
     const ofCode = ({ Action, Resource }: Statement) =>
       Resource.filter((arn) => arn !== "*" && !arn.startsWith("arn:aws:logs:")).flatMap((arn) =>
-        // Lambda itself receives and deletes.
-        Action.filter((action) => arn !== queue?.arn || action === "sqs:ChangeMessageVisibility").map(
-          (action) => `${action} ${arn}`,
-        ),
+        Action.filter((action) => !isOfLambda(action, arn)).map((action) => `${action} ${arn}`),
       )
     const granted = grants.flatMap(ofCode).filter((grant) => !ofLambda.includes(grant))
     expect([...actors[name].used].sort()).toEqual(granted.sort())

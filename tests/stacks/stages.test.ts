@@ -30,13 +30,32 @@ describe.each(stages)("$stage", ({ stage }) => {
       schedules: schedules.map(({ resource }) => resource),
       alarms: alarms.length,
     }).toEqual({
-      functions: ["api", "append", "check", "close", "collect", "deliver", "fold", "hooks", "notify", "poll"],
-      queues: ["AppendRequestsQueue", "DeliveriesRequestsQueue", "FoldRequestsQueue"],
-      deadLetters: ["Append", "Check", "Close", "Deliveries", "Fold", "Notify", "Poll"].map(
+      functions: [
+        "api",
+        "append",
+        "check",
+        "close",
+        "collect",
+        "deliver",
+        "fold",
+        "hooks",
+        "jobsHigh",
+        "jobsLow",
+        "notify",
+        "poll",
+      ],
+      queues: [
+        "AppendRequestsQueue",
+        "DeliveriesRequestsQueue",
+        "FoldRequestsQueue",
+        "JobsHighRequestsQueue",
+        "JobsLowRequestsQueue",
+      ],
+      deadLetters: ["Append", "Check", "Close", "Deliveries", "Fold", "JobsHigh", "JobsLow", "Notify", "Poll"].map(
         (name) => `${name}DeadQueue`,
       ),
       schedules: ["CheckScheduleSchedule", "CloseScheduleSchedule", "PollScheduleSchedule"],
-      alarms: 56,
+      alarms: 66,
     })
   })
 })

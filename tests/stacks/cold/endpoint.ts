@@ -42,6 +42,7 @@ export async function startEndpoint(items: readonly Item[]) {
     PutItem: () => ({}),
     UpdateItem: () => ({ Attributes: { seq: { N: "2" }, events: { N: "200" } } }),
     BatchWriteItem: () => ({}),
+    TransactWriteItems: () => ({}),
     GenerateDataKey: () => ({ Plaintext: KEY, CiphertextBlob: KEY }),
     Decrypt: ({ CiphertextBlob }) => ({ Plaintext: CiphertextBlob }),
     ChangeMessageVisibility: () => ({}),

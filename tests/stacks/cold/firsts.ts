@@ -10,6 +10,8 @@ import type { Event } from "#events/event.ts"
 import { toEvent } from "#events/message.ts"
 import { toMessage } from "#pipeline/accept.ts"
 import { appendMessages } from "#pipeline/append.ts"
+import { createJob } from "#pipeline/jobs/job.ts"
+import { type KindName, kinds } from "#pipeline/jobs/kinds.ts"
 import { kmsVault } from "#platform/vault.ts"
 import { vendorOf } from "#sources/registry.ts"
 import { happened } from "#store/outbox.ts"
@@ -93,6 +95,16 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
       answered: (answer, asked, logged) =>
         noneFailed(answer) && asked.includes("BatchWriteItem") && logged.includes('"outcome":"folded"'),
     },
+    jobsHigh: {
+      event: await jobOf("query", { metric: "events", from: today, to: today }),
+      answered: (answer, asked, logged) =>
+        noneFailed(answer) && asked.includes("TransactWriteItems") && logged.includes('"outcome":"done"'),
+    },
+    jobsLow: {
+      event: await jobOf("reconcile", {}),
+      answered: (answer, asked, logged) =>
+        noneFailed(answer) && asked.includes("BatchWriteItem") && logged.includes('"kind":"reconcile"'),
+    },
     close: { event: {}, answered: (_, asked) => asked.includes("SendMessage") },
     check: {
       event: {},
@@ -115,6 +127,12 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
     },
   }
   return { items, firsts }
+
+  /** A job that was asked for, and the message that tells its worker. */
+  async function jobOf(kind: KindName, input: object) {
+    const { id } = await createJob({ table, clock, nonce }, acme.id, { kind, input }, await kinds[kind](), 9)
+    return queueEvent([JSON.stringify({ version: 1, tenant: acme.id, job: id })])
+  }
 
   function record(i: number) {
     const properties = {
@@ -141,7 +159,7 @@ const bodyOf = (answer: unknown) => {
 }
 const noneFailed = (answer: unknown) => (answer as { batchItemFailures: unknown[] }).batchItemFailures.length === 0
 
-/** A table that keeps what is put into it; no lists are asked of it here. */
+/** A table that keeps what is put into it. */
 function recorder(items: Item[]): Table {
   const keep = (item: Item) => {
     items.push(item)
@@ -165,7 +183,7 @@ function recorder(items: Item[]): Table {
     deleteMany: () => Promise.resolve(),
     get: ({ pk, sk }) => Promise.resolve(items.find((item) => item.pk === pk && item.sk === sk)),
     getMany: never,
-    query: never,
+    query: (pk) => Promise.resolve(items.filter((item) => item.pk === pk)),
     pages: never,
   }
 }

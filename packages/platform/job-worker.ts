@@ -1,0 +1,99 @@
+import { getHeapStatistics } from "node:v8"
+import "#core/words.ts"
+import * as z from "zod/mini"
+import { failure } from "#core/log.ts"
+import { unitOf } from "#core/unit.ts"
+import { publishUntold } from "#delivery/publish.ts"
+import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { JOB_ID } from "#pipeline/jobs/job.ts"
+import { type Worked, type WorkNeeds, workJob } from "#pipeline/jobs/work.ts"
+import { TenantId } from "#store/keys.ts"
+import {
+  answerOf,
+  type Failed,
+  originOf,
+  type QueueEvent,
+  type QueueRecord,
+  tellWaits,
+  type Waits,
+} from "./messages.ts"
+import type { Runtime } from "./runtime.ts"
+import type { QueueName } from "./topology.ts"
+
+type JobQueue = Extract<QueueName, `jobs-${string}`>
+type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "sendJob" | "publish"> &
+  Waits &
+  Pick<WorkNeeds, "isStopping" | "isFull">
+
+const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.string().check(z.regex(JOB_ID)) })
+
+function requestIn(body: string) {
+  try {
+    return JobRequest.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Unreadable((error as Error).message)
+  }
+}
+
+/** V8 collects its garbage well before: what is used then is in use. */
+const FULL_SHARE = 0.92
+
+function isFull() {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
+  return used > FULL_SHARE * limit
+}
+
+/** Tells the bus that a job is over. What it cannot tell now is told by the next check. */
+const tellingBus = (runtime: Needs) => async (tenant: TenantId) => {
+  try {
+    await publishUntold(runtime, tenant)
+  } catch (error) {
+    runtime.log("bus.failed", { tenant, ...failure(error) })
+  }
+}
+
+/** Works jobs, each by itself. A message is done when its job's document says what is to become of it. */
+export const jobWorker = (runtime: Needs, queue: JobQueue) => async (event: QueueEvent) => {
+  tellWaits(runtime, queue, event)
+  const done: boolean[] = []
+  const failed: Failed[] = []
+  for (const message of event.Records) {
+    done.push(await workOne(runtime, queue, message, (error) => void failed.push({ message, error })))
+  }
+  await noteFailures(runtime, queue, failed)
+  return answerOf(event, done)
+}
+
+function workOne(runtime: Needs, queue: JobQueue, message: QueueRecord, onFailure: (error: unknown) => void) {
+  const wish = { name: "process job", kind: "consumer", origin: originOf(message) } as const
+  return unitOf(runtime, wish, async (unit) => {
+    const started = runtime.clock()
+    let about: { tenant?: TenantId; job?: string } = {}
+    const tell = ({ outcome, kind = "unknown", attempt, code, error }: Omit<Worked, "outcome" | "kind"> & Told) => {
+      const ms = runtime.clock() - started
+      // What a job cannot do is its own fault; what we cannot do wakes somebody up.
+      unit.failed = error !== undefined || code === "internal"
+      Object.assign(unit.about, { "octant.outcome": outcome, "octant.job": kind })
+      if (about.tenant) unit.about["octant.tenant"] = about.tenant
+      runtime.figures?.count("octant_jobs_total", { kind, outcome })
+      runtime.figures?.took("octant_job_seconds", { kind, outcome }, ms)
+      const { correlationId, read: readUnits, write: writeUnits } = unit
+      runtime.log(unit.failed ? "job.failed" : "job", {
+        ...{ correlationId, ...about, route: queue, kind, outcome, attempt, code, ms, readUnits, writeUnits },
+        ...(error === undefined ? {} : failure(error)),
+      })
+    }
+    try {
+      const { tenant, job } = requestIn(message.body)
+      about = { tenant, job }
+      tell(await workJob({ isFull, ...runtime, ended: tellingBus(runtime) }, tenant, job))
+      return true
+    } catch (error) {
+      onFailure(error)
+      tell({ outcome: "failed", error })
+      return false
+    }
+  })
+}
+
+type Told = { outcome: string; kind?: string }

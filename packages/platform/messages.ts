@@ -1,0 +1,34 @@
+import { isCorrelationId, type Origin } from "#core/unit.ts"
+import type { noteFailures } from "#pipeline/failures.ts"
+import type { Runtime } from "./runtime.ts"
+
+/** What Lambda hands over from a queue, as far as we read it. */
+export type QueueEvent = { Records: QueueRecord[] }
+export type QueueRecord = {
+  messageId: string
+  body: string
+  attributes?: Record<string, string>
+  messageAttributes?: Record<string, { stringValue?: string }>
+}
+export type QueueAnswer = { batchItemFailures: { itemIdentifier: string }[] }
+
+/** Each message fails alone: result i belongs to record i. */
+export const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnswer => ({
+  batchItemFailures: event.Records.flatMap(({ messageId }, i) => (done[i] ? [] : [{ itemIdentifier: messageId }])),
+})
+
+/** Whoever can write to a queue could write anything beside a message: it is taken for what it is, or not at all. */
+export function originOf({ messageAttributes: said }: QueueRecord): Origin {
+  const id = said?.correlationId?.stringValue
+  return { correlationId: isCorrelationId(id) ? id : undefined, traceparent: said?.traceparent?.stringValue }
+}
+
+/** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */
+export function tellWaits({ figures, clock }: Waits, queue: string, event: QueueEvent) {
+  for (const { attributes } of event.Records) {
+    const sentAt = Number(attributes?.SentTimestamp)
+    if (Number.isFinite(sentAt)) figures?.took("octant_queue_wait_seconds", { queue }, Math.max(0, clock() - sentAt))
+  }
+}
+export type Failed = Parameters<typeof noteFailures>[2][number]
+export type Waits = Pick<Runtime, "clock"> & Partial<Pick<Runtime, "figures" | "tracing" | "foldEvery">>
