@@ -1,7 +1,7 @@
+import { appendWorker } from "#platform/append-worker.ts"
 import { baseOf } from "#platform/base.ts"
 import { readConfig } from "#platform/config.ts"
 import { worker } from "#platform/lambda.ts"
-import { appendWorker } from "#platform/workers.ts"
 
 const runtime = baseOf(readConfig(process.env))
 export const handler = worker(runtime, appendWorker(runtime))

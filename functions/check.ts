@@ -1,8 +1,8 @@
 import { baseOf } from "#platform/base.ts"
+import { checkWorker } from "#platform/check-worker.ts"
 import { readConfig } from "#platform/config.ts"
 import { worker } from "#platform/lambda.ts"
 import { tellingOf } from "#platform/telling.ts"
-import { checkWorker } from "#platform/workers.ts"
 
 const config = readConfig(process.env, ["OCTANT_BUS"])
 const base = baseOf(config)

@@ -5,9 +5,12 @@ import { correlated, jsonLog } from "#core/log.ts"
 import type { Span } from "#core/unit.ts"
 import { type DevTenant, settle } from "#local/home.ts"
 import { type Stack, startStack } from "#local/stack.ts"
+import { appendWorker } from "#platform/append-worker.ts"
+import { checkWorker } from "#platform/check-worker.ts"
+import { closeWorker } from "#platform/close-worker.ts"
+import { foldWorker } from "#platform/fold-worker.ts"
 import { pollWorker } from "#platform/poll.ts"
 import type { Runtime } from "#platform/runtime.ts"
-import { appendWorker, checkWorker, closeWorker, foldWorker } from "#platform/workers.ts"
 import { doors, over, watched } from "./world.ts"
 
 /** What a line of the log really says, as it is written, for each door and each worker. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { instant, MINUTE, SECOND } from "#core/clock.ts"
 import { pack, unpack } from "#core/pack.ts"
 import { foldTenant } from "#pipeline/folding.ts"
-import { checkWorker } from "#platform/workers.ts"
+import { checkWorker } from "#platform/check-worker.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { over, startWorld, type World } from "./world.ts"
 

@@ -9,7 +9,7 @@ import { type DevTenant, settle } from "#local/home.ts"
 import { type Stack, type StackOptions, startStack } from "#local/stack.ts"
 import { newTraces, treeOf } from "#local/traces.ts"
 import { toMessage } from "#pipeline/accept.ts"
-import { appendWorker } from "#platform/workers.ts"
+import { appendWorker } from "#platform/append-worker.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c"

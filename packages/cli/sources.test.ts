@@ -114,7 +114,7 @@ test("the quality of the data is told in tables, each part and its gate, and as 
     ...["import", world.file("q.ndjson", lines.map((line) => JSON.stringify(line)).join("\n")), "--tenant", "acme"],
   )
   await world.stack.idle()
-  const { checkWorker } = await import("#platform/workers.ts")
+  const { checkWorker } = await import("#platform/check-worker.ts")
   await checkWorker(world.stack.runtime)()
   const summary = await octant("quality")
   expect(summary.code).toBe(0)

@@ -5,8 +5,10 @@ import { journalHead } from "#store/journal.ts"
 import { keys } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { readHead } from "#store/views.ts"
+import { appendWorker } from "./append-worker.ts"
+import { closeWorker } from "./close-worker.ts"
 import { startTable } from "./fixture.ts"
-import { appendWorker, closeWorker, foldWorker } from "./workers.ts"
+import { foldWorker } from "./fold-worker.ts"
 
 let table: Table
 let stop: () => Promise<void>

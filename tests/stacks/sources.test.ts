@@ -48,9 +48,9 @@ test.concurrent("a handler that is not exported", () =>
   ))
 
 test.concurrent("an import that leads nowhere", () =>
-  expect(evaluated(copyWith("functions/close.ts", "#platform/workers.ts", "#platform/walkers.ts"))).rejects.toThrow(
-    "walkers.ts",
-  ))
+  expect(
+    evaluated(copyWith("functions/close.ts", "#platform/close-worker.ts", "#platform/close-walker.ts")),
+  ).rejects.toThrow("close-walker.ts"))
 
 test.concurrent("a secret that is not set; one's own stage does without", async () => {
   await expect(synth({ stage: "staging" })).rejects.toThrow(

@@ -1,0 +1,74 @@
+import "#core/words.ts"
+import * as z from "zod/mini"
+import { MINUTE } from "#core/clock.ts"
+import { failure } from "#core/log.ts"
+import { unitOf } from "#core/unit.ts"
+import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { foldTenant } from "#pipeline/folding.ts"
+import { TenantId } from "#store/keys.ts"
+import {
+  answerOf,
+  type Failed,
+  originOf,
+  type QueueEvent,
+  type QueueRecord,
+  tellWaits,
+  type Waits,
+} from "./messages.ts"
+import type { Runtime } from "./runtime.ts"
+
+const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
+
+function requestIn(body: string) {
+  try {
+    return FoldRequest.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Unreadable((error as Error).message)
+  }
+}
+
+/** A fold that takes longer is handed on between two commits: well within the function's time-out. */
+const FOLD_BUDGET_MS = 10 * MINUTE
+
+/** Folds one tenant's journal into its views. One that is interrupted stays in the queue for the next worker. */
+export const foldWorker =
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log"> & Waits, isStopping = () => false) =>
+  async (event: QueueEvent) => {
+    tellWaits(runtime, "fold", event)
+    const done: boolean[] = []
+    const failed: Failed[] = []
+    const onFailure = (message: QueueRecord, error: unknown) => void failed.push({ message, error })
+    for (const record of event.Records) done.push(await foldOne(runtime, record, isStopping, onFailure))
+    await noteFailures(runtime, "fold", failed)
+    return answerOf(event, done)
+  }
+
+function foldOne(
+  runtime: Parameters<typeof foldWorker>[0],
+  record: QueueRecord,
+  isStopping: () => boolean,
+  onFailure: (message: QueueRecord, error: unknown) => void,
+) {
+  const wish = { name: "process fold", kind: "consumer", origin: originOf(record) } as const
+  return unitOf(runtime, wish, async (unit) => {
+    const started = runtime.clock()
+    let tenant: TenantId | undefined
+    const tell = (name: string, more: { outcome: string }) => {
+      Object.assign(unit.about, { "octant.outcome": more.outcome, ...(tenant ? { "octant.tenant": tenant } : {}) })
+      const [ms, { correlationId, read: readUnits, write: writeUnits }] = [runtime.clock() - started, unit]
+      runtime.log(name, { correlationId, tenant, route: "fold", ms, readUnits, writeUnits, ...more })
+    }
+    try {
+      tenant = requestIn(record.body).tenant
+      const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
+      const outcome = await foldTenant(runtime, tenant, { goOn })
+      tell("fold", { outcome })
+      return outcome !== "interrupted"
+    } catch (error) {
+      unit.failed = true
+      onFailure(record, error)
+      tell("fold.failed", { outcome: "failed", ...failure(error) })
+      return false
+    }
+  })
+}
