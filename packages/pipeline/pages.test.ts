@@ -5,7 +5,7 @@ import type { Table } from "#store/table.ts"
 import { commit, readHead, settle as settleViews } from "#store/views.ts"
 import { call, settle } from "./fixture.ts"
 import { changesOf } from "./folding.ts"
-import { rowsOf } from "./pages.ts"
+import { allRows, rowsOf } from "./pages.ts"
 import { reconcile } from "./reconcile.ts"
 import { Moved, memoryOf, openSnapshot } from "./snapshot.ts"
 
@@ -81,4 +81,21 @@ test("whoever reads while pages split sees all that was, all that is, or that th
   const after = (await openSnapshot(world.needs, world.tenant))!
   expect((await readHead(world.needs, world.tenant))?.customerCount).toBe(33)
   expect((await rowsOf(world.tenant, after, [...users(0, 32), "late"])).size).toBe(33)
+})
+
+test("all rows are found of few pages, of many, and of none", async () => {
+  const world = await settle(table)
+  const found = async () => {
+    const snapshot = (await openSnapshot(world.needs, world.tenant))!
+    const ids: string[] = []
+    for await (const { rows } of allRows(world.tenant, snapshot)) ids.push(...rows.map(([id]) => id))
+    return ids.sort()
+  }
+  expect(await found()).toEqual([])
+  // Of 64 pages and of 128: the first are asked for by name, the others by bucket.
+  for (const count of [2048, 2049]) {
+    await world.send(visits(users(0, count)))
+    await world.fold()
+    expect(await found()).toEqual(users(0, count).sort())
+  }
 })

@@ -45,11 +45,24 @@ function pagesOf(tenant: TenantId, snapshot: Snapshot, ids: readonly string[]): 
   return [...pages.values()]
 }
 
+/** So many pages are asked for by their names, in one request; more are read a bucket at a time. */
+const FEW_PAGES = 64
+
 /** Every stored row, with the page in which it lies. */
 export async function* allRows(tenant: TenantId, snapshot: Snapshot): AsyncGenerator<{ page: Key; rows: Page }> {
+  const splits = splitsOf(snapshot.customerCount)
+  if (2 ** splits <= FEW_PAGES) {
+    const pages = keys.customerPages(tenant, snapshot.head.generation, splits)
+    const found = new Map((await snapshot.get(pages)).map(({ sk, value }) => [sk, value as Page]))
+    for (const page of pages) {
+      const rows = found.get(page.sk)
+      if (rows) yield { page, rows }
+    }
+    return
+  }
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const pk = keys.customers(tenant, snapshot.head.generation, bucket)
-    for (const { sk, value } of await snapshot.values(pk, pageRange(splitsOf(snapshot.customerCount))))
+    for (const { sk, value } of await snapshot.values(pk, pageRange(splits)))
       yield { page: { pk, sk }, rows: value as Page }
   }
 }

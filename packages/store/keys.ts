@@ -82,6 +82,11 @@ export const keys = {
     const page = pageOf(id, splits)
     return { pk: keys.customers(tenant, generation, page % BUCKETS), sk: pageKey(splits, page) }
   },
+  /** All pages that there can be after so many splits, as they lie. */
+  customerPages: (tenant: TenantId, generation: number, splits: number): Key[] =>
+    Array.from({ length: 2 ** splits }, (_, page) => page)
+      .sort((a, b) => (a % BUCKETS) - (b % BUCKETS) || a - b)
+      .map((page) => ({ pk: keys.customers(tenant, generation, page % BUCKETS), sk: pageKey(splits, page) })),
   customers: (tenant: TenantId, generation: number, bucket: number) =>
     of(tenant, "views", generation, "customers", bucket.toString(16)),
   timeline: (tenant: TenantId, generation: number) => of(tenant, "views", generation, "timeline"),
