@@ -79,7 +79,7 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
     figures,
     tracing: traces.tracing,
     /** What is written before a function is frozen. */
-    told: { figures: async () => emitted?.flush(), spans: traces.flush },
+    told: { ready: () => emitted?.ready(), figures: async () => emitted?.flush(), spans: traces.flush },
     foldEvery: options.foldEvery,
     redis,
     limiter: limiterOf({ windows: windowsFor({ clock, log, figures, redis }), clock }),

@@ -8,7 +8,7 @@ import { door, type UrlEvent } from "./door.ts"
 const own = { Headers, Request, Response }
 afterAll(() => void Object.assign(globalThis, own))
 
-const told = { figures: async () => {}, spans: async () => {} }
+const told = { ready: () => {}, figures: async () => {}, spans: async () => {} }
 
 /** Says what it was asked, in the answer's body and headers. */
 const echo = new Hono()
@@ -83,7 +83,11 @@ test("a header that no browser could send does not keep the request out", async 
 test("what the app throws is told, and the figures are written nevertheless", async () => {
   const done: string[] = []
   const runtime = {
-    told: { figures: async () => void done.push("figures"), spans: async () => void done.push("spans") },
+    told: {
+      ready: () => {},
+      figures: async () => void done.push("figures"),
+      spans: async () => void done.push("spans"),
+    },
   }
   const broken = { fetch: () => Promise.reject(new Error("broken")) }
   await expect(door(runtime, broken)(eventOf({}))).rejects.toThrow("broken")

@@ -31,24 +31,26 @@ const renamed: Record<string, string> = { service: "called" }
 
 export type Told = { name: FigureName; labels: Labels; value: number }
 
-/** What a call of a function has told, as lines that CloudWatch reads figures from (EMF): one for each set of labels. */
-export function publish(service: string, told: readonly Told[]) {
-  const kept = told.flatMap(({ name, labels, value }) => {
-    const wanted = dimensions[name]
-    if (!wanted) return []
-    return [
-      {
-        name,
-        value,
-        labels: Object.fromEntries(wanted.map((label) => [renamed[label] ?? label, String(labels[label])])),
-      },
-    ]
-  })
+/** Writes what a call of a function has told, as lines that CloudWatch reads figures from (EMF): one for each set of labels. */
+export function publisher(service: string): (told: readonly Told[]) => void {
   const metrics = new Metrics({ namespace: NAMESPACE, serviceName: service })
-  for (const [labels, some] of Map.groupBy(kept, ({ labels }) => JSON.stringify(labels))) {
-    metrics.addDimensions(JSON.parse(labels) as Record<string, string>)
-    for (const { name, value } of some) metrics.addMetric(name, unitOf(name), value)
-    metrics.publishStoredMetrics()
+  return (told) => {
+    const kept = told.flatMap(({ name, labels, value }) => {
+      const wanted = dimensions[name]
+      if (!wanted) return []
+      return [
+        {
+          name,
+          value,
+          labels: Object.fromEntries(wanted.map((label) => [renamed[label] ?? label, String(labels[label])])),
+        },
+      ]
+    })
+    for (const [labels, some] of Map.groupBy(kept, ({ labels }) => JSON.stringify(labels))) {
+      metrics.addDimensions(JSON.parse(labels) as Record<string, string>)
+      for (const { name, value } of some) metrics.addMetric(name, unitOf(name), value)
+      metrics.publishStoredMetrics()
+    }
   }
 }
 

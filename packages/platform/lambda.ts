@@ -8,7 +8,7 @@ export const awaited =
   <A extends unknown[], R>({ told }: Pick<Base, "told">, handler: Handler<A, R>): Handler<A, R> =>
   async (...args) => {
     try {
-      return await handler(...args)
+      return await begun(told, handler(...args))
     } finally {
       void told.spans(SECOND)
       await told.figures()
@@ -20,9 +20,15 @@ export const worker =
   <A extends unknown[], R>({ told }: Pick<Base, "told">, handler: Handler<A, R>): Handler<A, R> =>
   async (...args) => {
     try {
-      return await handler(...args)
+      return await begun(told, handler(...args))
     } finally {
       await told.figures()
       await told.spans(SECOND)
     }
   }
+
+/** What tells of a call is made ready while the call waits for its first answer. */
+function begun<R>({ ready }: Base["told"], call: Promise<R>): Promise<R> {
+  ready()
+  return call
+}
