@@ -8,7 +8,7 @@ import { questionsApp } from "#api/questions.ts"
 import { tryWebhook } from "#delivery/telling.ts"
 import { createWebhook, deleteWebhook, listWebhooks, NewWebhook } from "#delivery/webhook.ts"
 import { cancelJob, createJob } from "#pipeline/jobs/job.ts"
-import { kinds } from "#pipeline/jobs/kinds.ts"
+import { kindNamed } from "#pipeline/jobs/kinds.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { standardWebhooks } from "#sources/standard-webhooks.ts"
 import { verifyAudit } from "#store/audit.ts"
@@ -255,7 +255,7 @@ async function standingWebhook() {
 async function newJob() {
   const where = { field: "user_id", op: "eq", value: "ours-alice" }
   const wish = { kind: "query", input: { metric: "events", where } } as const
-  return (await createJob(world.stack.runtime, "acme" as TenantId, wish, await kinds.query(), 50)).id
+  return (await createJob(world.stack.runtime, "acme" as TenantId, wish, await kindNamed("query"), 50)).id
 }
 
 function hear(call: Call) {

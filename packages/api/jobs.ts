@@ -16,7 +16,7 @@ import {
   shown,
   states,
 } from "#pipeline/jobs/job.ts"
-import { kindNames, kinds } from "#pipeline/jobs/kinds.ts"
+import { kindNamed, kindNames } from "#pipeline/jobs/kinds.ts"
 import { readResult } from "#pipeline/jobs/result.ts"
 import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
@@ -95,7 +95,7 @@ export function jobRoutes(app: Hono<Correlated>, needs: JobsNeeds, tenantOf: Ten
 
   /** The kind, if the key that asks may do it. */
   async function allowed(c: Context<Correlated>, name: Job["kind"]) {
-    const kind = await kinds[name]()
+    const kind = await kindNamed(name)
     await needs.authenticate(keyInHeader(c.req.raw), kind.scope)
     return kind
   }

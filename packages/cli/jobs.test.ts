@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createJob } from "#pipeline/jobs/job.ts"
-import { kinds } from "#pipeline/jobs/kinds.ts"
+import { kindNamed } from "#pipeline/jobs/kinds.ts"
 import type { TenantId } from "#store/keys.ts"
 import { startWorld, type World } from "./world.ts"
 
@@ -33,7 +33,7 @@ const waiting = async () =>
       world.stack.runtime,
       "acme" as TenantId,
       { kind: "reconcile", input: {} },
-      await kinds.reconcile(),
+      await kindNamed("reconcile"),
       9,
     )
   ).id

@@ -40,12 +40,12 @@ class Forbidden extends Error {
  * left alone because somebody else's endpoint on that host fails.
  */
 export function poster(needs: Needs): Post {
-  type Ask = ReturnType<typeof import("./outside.ts").outsideFetch>
+  type Ask = ReturnType<typeof import("./late.ts").outsideFetch>
   const asks = new Map<TenantId, Ask>()
   const sending = sender(needs)
 
   const askOf = async (tenant: TenantId) => {
-    const { outsideFetch } = await import("./outside.ts")
+    const { outsideFetch } = await import("./late.ts")
     const known = asks.get(tenant)
     if (known) return known
     if (asks.size >= TENANTS_REMEMBERED) asks.clear()

@@ -31,26 +31,26 @@ export function runtimeOf(config: Config, options: Options = {}) {
     loopback: options.loopback === true,
     sendJob: jobSender(call, config),
     ...tellingOf(config, { call, loopback: options.loopback === true }),
-    oldestSeconds: async (url: string) => (await import("./oldest.ts")).oldestSeconds(call, url, clock()),
+    oldestSeconds: async (url: string) => (await import("./late.ts")).oldestSeconds(call, url, clock()),
   }
 }
 export type Runtime = ReturnType<typeof runtimeOf>
 
 /** The guard of what is asked of others is loaded with the first question: most functions ask nobody. */
-function outsideOf(needs: Parameters<typeof import("./outside.ts").guardedFetch>[0]): typeof fetch {
+function outsideOf(needs: Parameters<typeof import("./late.ts").guardedFetch>[0]): typeof fetch {
   let guarded: Promise<typeof fetch> | undefined
   return async (input, init) => {
-    guarded ??= import("./outside.ts").then(({ guardedFetch }) => guardedFetch(needs))
+    guarded ??= import("./late.ts").then(({ guardedFetch }) => guardedFetch(needs))
     return (await guarded)(input, init)
   }
 }
 
-function vaultOf(config: Config, needs: Parameters<typeof import("./vault.ts").kmsVault>[0]): Vault {
+function vaultOf(config: Config, needs: Parameters<typeof import("./late.ts").kmsVault>[0]): Vault {
   const key = config.OCTANT_KMS_KEY_ID
   let vault: Promise<Vault> | undefined
   const opened = () => {
     if (key === undefined) return Promise.reject(new Error("OCTANT_KMS_KEY_ID is needed to keep secrets"))
-    vault ??= import("./vault.ts").then(({ kmsVault }) => kmsVault(needs, key))
+    vault ??= import("./late.ts").then(({ kmsVault }) => kmsVault(needs, key))
     return vault
   }
   return {
@@ -63,7 +63,7 @@ function vaultOf(config: Config, needs: Parameters<typeof import("./vault.ts").k
 function certificatesOf(needs: { fetch: typeof fetch; clock: Clock }): FetchText {
   let fetcher: Promise<FetchText> | undefined
   return async (url) => {
-    fetcher ??= import("./certificates.ts").then(({ certificateFetcher }) => certificateFetcher(needs))
+    fetcher ??= import("./late.ts").then(({ certificateFetcher }) => certificateFetcher(needs))
     return (await fetcher)(url)
   }
 }

@@ -12,9 +12,9 @@ export function tellingOf(config: Config, { call, loopback }: { call: AwsCall; l
     if (value === undefined) throw new Error(`${name} is needed to tell others of what happens`)
     return value
   }
-  const publish: Publish = async (events) => (await import("./bus.ts")).putEvents(call, wanted("OCTANT_BUS"))(events)
+  const publish: Publish = async (events) => (await import("./late.ts")).putEvents(call, wanted("OCTANT_BUS"))(events)
   const requestDelivery: RequestDelivery = async (requests) =>
-    (await import("./deliveries.ts")).deliverySender(call, wanted("OCTANT_DELIVERIES_QUEUE_URL"))(requests)
-  const complaint = async (url: string) => (await import("./address.ts")).complaintAbout(url, loopback)
+    (await import("./late.ts")).deliverySender(call, wanted("OCTANT_DELIVERIES_QUEUE_URL"))(requests)
+  const complaint = async (url: string) => (await import("./late.ts")).complaintAbout(url, loopback)
   return { publish, requestDelivery, complaint }
 }

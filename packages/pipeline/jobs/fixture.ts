@@ -4,7 +4,7 @@ import type { Table } from "#store/table.ts"
 import { settle } from "../fixture.ts"
 import { createJob, type Job, readJob } from "./job.ts"
 import type { Priority } from "./kind.ts"
-import { type KindName, kinds } from "./kinds.ts"
+import { type KindName, kindNamed } from "./kinds.ts"
 import { readResult } from "./result.ts"
 import { type WorkNeeds, workJob } from "./work.ts"
 
@@ -23,7 +23,7 @@ export async function settleJobs(table: Table, more: Partial<WorkNeeds> = {}) {
     told: async () => (await untold(needs, tenant)).map(({ type, data }) => [type, data.kind]),
     make: async (kind: KindName, input: object = {}, about: { idempotencyKey?: string; most?: number } = {}) => {
       const { most = 3, ...named } = about
-      return createJob({ ...needs, actor: "key:k" }, tenant, { kind, input, ...named }, await kinds[kind](), most)
+      return createJob({ ...needs, actor: "key:k" }, tenant, { kind, input, ...named }, await kindNamed(kind), most)
     },
     work: async ({ id }: Pick<Job, "id">, over: Partial<WorkNeeds> = {}) =>
       workJob({ ...working, ...over }, tenant, id),

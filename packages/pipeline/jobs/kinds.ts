@@ -1,11 +1,7 @@
 import type { Kind } from "./kind.ts"
 
-/** Every kind of job, each loaded with the first of its jobs. */
-export const kinds = {
-  query: async () => (await import("./query.ts")).query,
-  replay: async () => (await import("./replay.ts")).replayed,
-  reconcile: async () => (await import("./reconcile.ts")).reconciled,
-} as const satisfies Record<string, () => Promise<Kind>>
-export type KindName = keyof typeof kinds
+export const kindNames = ["query", "replay", "reconcile"] as const
+export type KindName = (typeof kindNames)[number]
 
-export const kindNames = Object.keys(kinds) as [KindName, ...KindName[]]
+/** A kind of job; what it takes to do any of them is loaded with the first. */
+export const kindNamed = async (name: KindName): Promise<Kind> => (await import("./all.ts"))[name]

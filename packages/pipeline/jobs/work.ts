@@ -3,7 +3,7 @@ import { Fault } from "#core/fault.ts"
 import type { TenantId } from "#store/keys.ts"
 import { isOver, type Kept, type SendJob, ttlFrom } from "./job.ts"
 import type { Run, RunNeeds } from "./kind.ts"
-import { type KindName, kinds } from "./kinds.ts"
+import { type KindName, kindNamed } from "./kinds.ts"
 import { type Lease, Lost, takeJob } from "./lease.ts"
 import { writeResult } from "./result.ts"
 
@@ -61,7 +61,7 @@ async function runJob(needs: WorkNeeds, tenant: TenantId, lease: Lease): Promise
   const { id, kind, input, attempts, run: name } = lease.job()
   try {
     if (attempts > MOST_ATTEMPTS) throw new Fault("internal", GIVEN_UP)
-    const { run } = await kinds[kind]()
+    const { run } = await kindNamed(kind)
     const ran = await run(needs, tenant, input, runOf(needs, lease))
     if (ran.outcome === "interrupted") return await handOn(needs, tenant, lease)
     const result = { text: JSON.stringify(ran.result), ttl: ttlFrom(needs.clock()) }

@@ -11,7 +11,7 @@ import { toEvent } from "#events/message.ts"
 import { toMessage } from "#pipeline/accept.ts"
 import { appendMessages } from "#pipeline/append.ts"
 import { createJob } from "#pipeline/jobs/job.ts"
-import { type KindName, kinds } from "#pipeline/jobs/kinds.ts"
+import { type KindName, kindNamed } from "#pipeline/jobs/kinds.ts"
 import { kmsVault } from "#platform/vault.ts"
 import { vendorOf } from "#sources/registry.ts"
 import { happened } from "#store/outbox.ts"
@@ -71,7 +71,12 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
 
   const today = instant(clock()).slice(0, 10)
   const query = `/v1/query?metric=events&grain=total&from=${today}&to=${today}`
-  const posted = httpEvent({ method: "POST", path: "/v1/batch", key: write.key, body: { batch: records.slice(0, BATCH) } })
+  const posted = httpEvent({
+    method: "POST",
+    path: "/v1/batch",
+    key: write.key,
+    body: { batch: records.slice(0, BATCH) },
+  })
   const firsts: Record<string, First> = {
     bare: { event: posted, answered: (answer) => bodyOf(answer).accepted === BATCH },
     collect: {
@@ -132,7 +137,7 @@ export async function firstRequests(clock: Clock): Promise<{ items: Item[]; firs
 
   /** A job that was asked for, and the message that tells its worker. */
   async function jobOf(kind: KindName, input: object) {
-    const { id } = await createJob({ table, clock, nonce }, acme.id, { kind, input }, await kinds[kind](), 9)
+    const { id } = await createJob({ table, clock, nonce }, acme.id, { kind, input }, await kindNamed(kind), 9)
     return queueEvent([JSON.stringify({ version: 1, tenant: acme.id, job: id })])
   }
 
