@@ -60,7 +60,11 @@ test.concurrent("a secret that is not set; one's own stage does without", async 
 })
 
 test.concurrent("a variable that functions ask for and nobody gives them", async () => {
-  const copy = copyWith("packages/platform/config.ts", "  AWS_REGION:", "  OCTANT_BUCKET: z.string(),\n  AWS_REGION:")
+  const copy = copyWith(
+    "packages/platform/config.ts",
+    "  AWS_REGION:",
+    '  OCTANT_BUCKET: text("files"),\n  AWS_REGION:',
+  )
   const complaints = await startingComplaints(await evaluated(copy))
   expect(complaints).toHaveLength(Object.keys(functions).length)
   expect(complaints[0]).toContain("ApiFunction does not start: Error: OCTANT_BUCKET")
