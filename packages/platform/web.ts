@@ -1,10 +1,9 @@
 /**
  * `Headers`, `Request` and `Response` as far as an HTTP function needs them, in place of Node's own, which come with all
- * of its `fetch`: half of what a bare Hono app takes to start (docs/decisions/011). What is asked of others still goes
+ * of its `fetch`: most of what a bare Hono app takes to start (docs/decisions/011). What is asked of others still goes
  * through Node's `fetch`, with classes of its own. Bodies are text or bytes that are there as a whole: Lambda knows no others.
  */
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
-
 const UNFIT = /[\0\r\n]|[^\0-\xff]/
 const AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g
 
