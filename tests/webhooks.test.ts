@@ -250,6 +250,19 @@ describe("an endpoint", () => {
     expect(receiver.taken()).toHaveLength(1)
   })
 
+  test("that is gone does not disable the one that took its place meanwhile", async () => {
+    const { id } = await create({ url: `${receiver.url}/old` })
+    receiver.state.answer = async ({ path }) => {
+      if (path !== "/old") return 204
+      await ask("PATCH", `/${id}`, { url: `${receiver.url}/new` })
+      return 410
+    }
+    await tell("one")
+    expect(await ask("GET", `/${id}`)).toMatchObject({ enabled: true, url: `${receiver.url}/new` })
+    expect(receiver.taken().map(({ path }) => path)).toEqual(["/old", "/new"])
+    expect(await deliveries(id)).toMatchObject([{ state: "delivered", attempts: 2 }])
+  })
+
   test("that redirects is not followed, and has not taken it", async () => {
     const hook = await create()
     let asked = 0
@@ -336,6 +349,23 @@ describe("a message", () => {
     // The others come again, and find it delivered.
     expect(batchItemFailures).toHaveLength(4)
     expect(await work(recordsOf(id, delivery, 4, 3))).toEqual({ batchItemFailures: [] })
+  })
+
+  test("of which a copy comes while it is on its way is sent once, and what was answered is kept", async () => {
+    const { id } = await create()
+    const { work } = working()
+    let asked = 0
+    let copy: unknown
+    receiver.state.answer = async () => {
+      if (++asked > 1) return 500
+      const [{ id: delivery }] = (await deliveries(id)) as [Delivery]
+      copy = await work(recordsOf(id, delivery, 1))
+      return 200
+    }
+    await tell("one")
+    expect(copy).toEqual({ batchItemFailures: [] })
+    expect(asked).toBe(1)
+    expect(await deliveries(id)).toMatchObject([{ state: "delivered", attempts: 1, tries: [{ status: 200 }] }])
   })
 
   test("that fails is hidden as the schedule says, and another copy of it does not come before", async () => {

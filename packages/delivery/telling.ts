@@ -154,9 +154,9 @@ const put = (
   values: Values,
 ) => table.set(keyOf(tenant, webhook, delivery)!, values, { attribute: "attempts", is: "=", value: read.attempts })
 
-/** Counts the attempt before it is made. `false` when somebody else makes it. */
-export const claim = (needs: Pick<Needs, "table">, request: DeliveryRequest, { attempts }: Telling) =>
-  put(needs, request, { attempts }, { attempts: attempts + 1 })
+/** Counts the attempt before it is made, and says when there would be another. `false` when somebody else makes it. */
+export const claim = (needs: Pick<Needs, "table">, request: DeliveryRequest, { attempts }: Telling, nextAt: string) =>
+  put(needs, request, { attempts }, { attempts: attempts + 1, nextAt })
 
 /** What came of an attempt that was claimed. */
 export const settle = (

@@ -89,7 +89,8 @@ export async function createWebhook(
     ...(wish.description === undefined ? {} : { description: wish.description }),
   }
   const deed = { action: "webhook.create", subject: id, details: { host: new URL(wish.url).host, events: wish.events } }
-  for (let attempt = 0; attempt < MOST_WEBHOOKS; attempt++) {
+  // Whoever loses a place to another is told that there is none left, if that was the last.
+  for (let attempt = 0; attempt <= MOST_WEBHOOKS; attempt++) {
     const place = await freePlace(table, tenant)
     const made = await audited(needs, tenant, deed, [
       { put: { ...item, place }, condition: "absent" },
@@ -152,16 +153,18 @@ export async function changeWebhook(
   return getWebhook(needs, tenant, id)
 }
 
-/** Nobody is told there any more: the endpoint has said that it is gone for good. One that was deleted meanwhile is gone too. */
-export async function disableGone(needs: AuditNeeds, tenant: TenantId, id: string): Promise<void> {
+/**
+ * Nobody is told there any more: the endpoint has said that it is gone for good. `false` when the webhook has another
+ * endpoint by now, or was deleted.
+ */
+export function disableGone(needs: AuditNeeds, tenant: TenantId, id: string, url: string): Promise<boolean> {
   const change = {
     set: keys.webhook(tenant, id),
     values: { enabled: false, disabled: "gone" },
-    // Only of one that is there: a deleted one has no events.
-    condition: { attribute: "rotations", is: "<", value: Number.MAX_SAFE_INTEGER } as const,
+    condition: { attribute: "url", is: "=", value: url } as const,
   }
   const deed = { action: "webhook.disable", subject: id, details: { why: "410 Gone" } }
-  await audited({ ...needs, actor: "schedule" }, tenant, deed, [change])
+  return audited({ ...needs, actor: "schedule" }, tenant, deed, [change])
 }
 
 /** A new secret. The one before it signs beside it for a day, so that receivers can change theirs without a gap. */
