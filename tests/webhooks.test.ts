@@ -11,6 +11,7 @@ import { poster } from "#platform/post.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { happened, toTell, untold } from "#store/outbox.ts"
+import type { Item } from "#store/table.ts"
 import { type Receiver, startReceiver } from "./receiver.ts"
 import { over, startWorld, type World } from "./world.ts"
 
@@ -475,6 +476,30 @@ describe("a webhook", () => {
     expect(failed.map(({ tries }) => tries[0]?.status)).toContain(410)
     expect(new Set(failed.map(({ state }) => state))).toEqual(new Set(["failed"]))
     expect(delivered.length + failed.length).toBe(5)
+  })
+
+  test("is searched five hundred deliveries at a time", async () => {
+    const { id } = await create()
+    const start = Date.now() - DAY
+    receiver.state.answer = () => 410
+    await happens(opened("failed", instant(start)))
+    await publishUntold(world.stack.runtime, tenant)
+    await world.stack.idle()
+    const { table } = world.stack.runtime
+    const [{ sk: _, ...one }] = (await table.query(keys.tellings(tenant, id))) as [Item]
+    for (let i = 1; i <= 600; i++)
+      await table.put({
+        ...one,
+        ...keys.telling(tenant, id, instant(start + i), "evt_0123456789abcdef"),
+        state: "delivered",
+      })
+    const page = (after = "") =>
+      ask("GET", `/${id}/deliveries?state=failed${after}`) as Promise<{ deliveries: Delivery[]; next?: string }>
+    const first = await page()
+    expect(first).toEqual({ deliveries: [], next: `${start + 101}-0123456789abcdef` })
+    const second = await page(`&after=${first.next}`)
+    expect(second.next).toBeUndefined()
+    expect(second.deliveries).toMatchObject([{ state: "failed", at: instant(start) }])
   })
 
   test("is one of twenty at most", async () => {

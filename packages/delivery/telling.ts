@@ -41,6 +41,8 @@ export type RequestDelivery = (requests: readonly DeliveryRequest[]) => Promise<
 
 const KEPT_DAYS = 30
 const MOST_TRIES = 20
+/** How many deliveries a search may look at for one page. */
+const LOOKED_AT = 500
 /** Names one in a URL: when the event was, and the end of its id. */
 const NAME = /^(\d{13})-([\w-]{16})$/
 const nameOf = ({ at, id }: Pick<DomainEvent, "at" | "id">) => `${Date.parse(at)}-${id.slice("evt_".length)}`
@@ -125,14 +127,14 @@ export async function listTellings(
   const last = after === undefined ? undefined : keyOf(tenant, webhook, after)?.sk
   const range = { from: instant(needs.clock() - KEPT_DAYS * DAY), ...(last === undefined ? {} : { to: last }) }
   // One more than is shown tells whether there are more, another is the last one of the page before.
-  const most = state === undefined ? { limit: limit + 2 } : {}
-  const found: Item[] = []
-  for await (const items of needs.table.pages(keys.tellings(tenant, webhook), { ...range, ...most, reverse: true })) {
-    found.push(...items.filter((item) => item.sk !== last && (state === undefined || item.state === state)))
-    if (found.length > limit) break
-  }
+  const most = state === undefined ? limit + 2 : LOOKED_AT
+  const looked = await needs.table.query(keys.tellings(tenant, webhook), { ...range, limit: most, reverse: true })
+  const found = looked.filter((item) => item.sk !== last && (state === undefined || item.state === state))
   const deliveries = found.slice(0, limit).map(toTelling)
-  return { deliveries, ...(found.length > limit ? { next: deliveries.at(-1)!.id } : {}) }
+  if (found.length > limit) return { deliveries, next: deliveries.at(-1)!.id }
+  return state !== undefined && looked.length === most
+    ? { deliveries, next: toTelling(looked.at(-1)!).id }
+    : { deliveries }
 }
 
 /** One that is about to be delivered: what it says, and how often that was tried. */
