@@ -4,6 +4,7 @@ import { DAY, instant, MINUTE } from "#core/clock.ts"
 import { type Span, unitOf } from "#core/unit.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { ATTEMPTS } from "#delivery/schedule.ts"
+import { changeWebhook, rotateWebhook } from "#delivery/webhook.ts"
 import { treeOf } from "#local/traces.ts"
 import { checkWorker } from "#platform/check-worker.ts"
 import { deliverWorker } from "#platform/deliver.ts"
@@ -428,6 +429,38 @@ describe("a webhook", () => {
     const [one] = receiver.taken()
     for (const hook of [old, next]) expect(verified(hook, one!)).toMatchObject({ data: { subject: "one" } })
     expect(one!.headers["webhook-signature"]).toMatch(/^v1,\S+ v1,\S+$/)
+  })
+
+  /** Everything that it takes to change one, while somebody else does something once it was read. */
+  const beaten = (meanwhile: () => Promise<unknown>) => {
+    const { runtime } = world.stack
+    let isRead = false
+    const get: Runtime["table"]["get"] = async (key) => {
+      const item = await runtime.table.get(key)
+      if (key.pk !== keys.webhooks(tenant) || isRead) return item
+      isRead = true
+      await meanwhile()
+      return item
+    }
+    return { ...runtime, table: { ...runtime.table, get } }
+  }
+
+  test("that two rotate at once keeps the secret that was shown to the first", async () => {
+    const { id } = await create()
+    let first: Shown | undefined
+    const slow = beaten(async () => {
+      first = (await ask("POST", `/${id}/rotate`)) as unknown as Shown
+    })
+    await expect(rotateWebhook(slow, tenant, id)).rejects.toMatchObject({ code: "conflict" })
+    await tell("one")
+    expect(verified(first!, receiver.taken()[0]!)).toMatchObject({ data: { subject: "one" } })
+  })
+
+  test("that is deleted while it is changed is not there any more", async () => {
+    const { id } = await create()
+    const slow = beaten(() => ask("DELETE", `/${id}`))
+    await expect(changeWebhook(slow, tenant, id, { enabled: true })).rejects.toMatchObject({ code: "not_found" })
+    expect((await ask("GET", "")).webhooks).toEqual([])
   })
 
   test("that is told once more by hand gets the same event by the same id", async () => {
