@@ -4,6 +4,7 @@ import { DAY, instant, MINUTE } from "#core/clock.ts"
 import { type Span, unitOf } from "#core/unit.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { ATTEMPTS } from "#delivery/schedule.ts"
+import { retryTelling } from "#delivery/telling.ts"
 import { changeWebhook, rotateWebhook } from "#delivery/webhook.ts"
 import { treeOf } from "#local/traces.ts"
 import { checkWorker } from "#platform/check-worker.ts"
@@ -386,6 +387,29 @@ describe("a message", () => {
     }
     await work(recordsOf(id, delivery, 1, ATTEMPTS))
     expect(waits).toEqual([5, 300, 1800, 7200, 18_000, 36_000, 36_000, 36_000, 36_000, 0])
+  })
+
+  test("of what is told once more by hand takes the place of the one that waits, once it was tried", async () => {
+    const { id } = await create()
+    receiver.state.answer = () => 500
+    await tell("one")
+    const [{ id: delivery }] = (await deliveries(id)) as [Delivery]
+    receiver.taken()
+    const asked: object[] = []
+    const requestDelivery: Runtime["requestDelivery"] = async (requests) => void asked.push(...requests)
+    await retryTelling({ ...world.stack.runtime, requestDelivery }, tenant, id, delivery)
+    const { work } = working()
+    const waiting = recordsOf(id, delivery, 1, 2)
+    const [byHand] = asked.map((request) => ({
+      Records: [{ ...recordsOf(id, delivery, 1).Records[0]!, body: JSON.stringify(request) }],
+    }))
+    // Should the other have been lost, this one goes on.
+    expect((await work(waiting)).batchItemFailures).toHaveLength(1)
+    await retryTelling({ ...world.stack.runtime, requestDelivery }, tenant, id, delivery)
+    expect((await work(byHand!)).batchItemFailures).toHaveLength(1)
+    expect(receiver.taken()).toHaveLength(2)
+    expect(await work(waiting)).toEqual({ batchItemFailures: [] })
+    expect(receiver.taken()).toEqual([])
   })
 
   test("that nobody can read fails, and is told to the log without its words", async () => {
