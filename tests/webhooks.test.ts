@@ -4,6 +4,8 @@ import { DAY, instant, MINUTE } from "#core/clock.ts"
 import { type Span, unitOf } from "#core/unit.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { ATTEMPTS } from "#delivery/schedule.ts"
+import { retryTelling } from "#delivery/telling.ts"
+import { changeWebhook, rotateWebhook } from "#delivery/webhook.ts"
 import { treeOf } from "#local/traces.ts"
 import { checkWorker } from "#platform/check-worker.ts"
 import { deliverWorker } from "#platform/deliver.ts"
@@ -11,6 +13,7 @@ import { poster } from "#platform/post.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { happened, toTell, untold } from "#store/outbox.ts"
+import type { Item } from "#store/table.ts"
 import { type Receiver, startReceiver } from "./receiver.ts"
 import { over, startWorld, type World } from "./world.ts"
 
@@ -250,6 +253,19 @@ describe("an endpoint", () => {
     expect(receiver.taken()).toHaveLength(1)
   })
 
+  test("that is gone does not disable the one that took its place meanwhile", async () => {
+    const { id } = await create({ url: `${receiver.url}/old` })
+    receiver.state.answer = async ({ path }) => {
+      if (path !== "/old") return 204
+      await ask("PATCH", `/${id}`, { url: `${receiver.url}/new` })
+      return 410
+    }
+    await tell("one")
+    expect(await ask("GET", `/${id}`)).toMatchObject({ enabled: true, url: `${receiver.url}/new` })
+    expect(receiver.taken().map(({ path }) => path)).toEqual(["/old", "/new"])
+    expect(await deliveries(id)).toMatchObject([{ state: "delivered", attempts: 2 }])
+  })
+
   test("that redirects is not followed, and has not taken it", async () => {
     const hook = await create()
     let asked = 0
@@ -338,6 +354,23 @@ describe("a message", () => {
     expect(await work(recordsOf(id, delivery, 4, 3))).toEqual({ batchItemFailures: [] })
   })
 
+  test("of which a copy comes while it is on its way is sent once, and what was answered is kept", async () => {
+    const { id } = await create()
+    const { work } = working()
+    let asked = 0
+    let copy: unknown
+    receiver.state.answer = async () => {
+      if (++asked > 1) return 500
+      const [{ id: delivery }] = (await deliveries(id)) as [Delivery]
+      copy = await work(recordsOf(id, delivery, 1))
+      return 200
+    }
+    await tell("one")
+    expect(copy).toEqual({ batchItemFailures: [] })
+    expect(asked).toBe(1)
+    expect(await deliveries(id)).toMatchObject([{ state: "delivered", attempts: 1, tries: [{ status: 200 }] }])
+  })
+
   test("that fails is hidden as the schedule says, and another copy of it does not come before", async () => {
     const { id } = await create()
     receiver.state.answer = () => 500
@@ -354,6 +387,29 @@ describe("a message", () => {
     }
     await work(recordsOf(id, delivery, 1, ATTEMPTS))
     expect(waits).toEqual([5, 300, 1800, 7200, 18_000, 36_000, 36_000, 36_000, 36_000, 0])
+  })
+
+  test("of what is told once more by hand takes the place of the one that waits, once it was tried", async () => {
+    const { id } = await create()
+    receiver.state.answer = () => 500
+    await tell("one")
+    const [{ id: delivery }] = (await deliveries(id)) as [Delivery]
+    receiver.taken()
+    const asked: object[] = []
+    const requestDelivery: Runtime["requestDelivery"] = async (requests) => void asked.push(...requests)
+    await retryTelling({ ...world.stack.runtime, requestDelivery }, tenant, id, delivery)
+    const { work } = working()
+    const waiting = recordsOf(id, delivery, 1, 2)
+    const [byHand] = asked.map((request) => ({
+      Records: [{ ...recordsOf(id, delivery, 1).Records[0]!, body: JSON.stringify(request) }],
+    }))
+    // Should the other have been lost, this one goes on.
+    expect((await work(waiting)).batchItemFailures).toHaveLength(1)
+    await retryTelling({ ...world.stack.runtime, requestDelivery }, tenant, id, delivery)
+    expect((await work(byHand!)).batchItemFailures).toHaveLength(1)
+    expect(receiver.taken()).toHaveLength(2)
+    expect(await work(waiting)).toEqual({ batchItemFailures: [] })
+    expect(receiver.taken()).toEqual([])
   })
 
   test("that nobody can read fails, and is told to the log without its words", async () => {
@@ -397,6 +453,38 @@ describe("a webhook", () => {
     const [one] = receiver.taken()
     for (const hook of [old, next]) expect(verified(hook, one!)).toMatchObject({ data: { subject: "one" } })
     expect(one!.headers["webhook-signature"]).toMatch(/^v1,\S+ v1,\S+$/)
+  })
+
+  /** Everything that it takes to change one, while somebody else does something once it was read. */
+  const beaten = (meanwhile: () => Promise<unknown>) => {
+    const { runtime } = world.stack
+    let isRead = false
+    const get: Runtime["table"]["get"] = async (key) => {
+      const item = await runtime.table.get(key)
+      if (key.pk !== keys.webhooks(tenant) || isRead) return item
+      isRead = true
+      await meanwhile()
+      return item
+    }
+    return { ...runtime, table: { ...runtime.table, get } }
+  }
+
+  test("that two rotate at once keeps the secret that was shown to the first", async () => {
+    const { id } = await create()
+    let first: Shown | undefined
+    const slow = beaten(async () => {
+      first = (await ask("POST", `/${id}/rotate`)) as unknown as Shown
+    })
+    await expect(rotateWebhook(slow, tenant, id)).rejects.toMatchObject({ code: "conflict" })
+    await tell("one")
+    expect(verified(first!, receiver.taken()[0]!)).toMatchObject({ data: { subject: "one" } })
+  })
+
+  test("that is deleted while it is changed is not there any more", async () => {
+    const { id } = await create()
+    const slow = beaten(() => ask("DELETE", `/${id}`))
+    await expect(changeWebhook(slow, tenant, id, { enabled: true })).rejects.toMatchObject({ code: "not_found" })
+    expect((await ask("GET", "")).webhooks).toEqual([])
   })
 
   test("that is told once more by hand gets the same event by the same id", async () => {
@@ -447,14 +535,39 @@ describe("a webhook", () => {
     expect(delivered.length + failed.length).toBe(5)
   })
 
+  test("is searched five hundred deliveries at a time", async () => {
+    const { id } = await create()
+    const start = Date.now() - DAY
+    receiver.state.answer = () => 410
+    await happens(opened("failed", instant(start)))
+    await publishUntold(world.stack.runtime, tenant)
+    await world.stack.idle()
+    const { table } = world.stack.runtime
+    const [{ sk: _, ...one }] = (await table.query(keys.tellings(tenant, id))) as [Item]
+    for (let i = 1; i <= 600; i++)
+      await table.put({
+        ...one,
+        ...keys.telling(tenant, id, instant(start + i), "evt_0123456789abcdef"),
+        state: "delivered",
+      })
+    const page = (after = "") =>
+      ask("GET", `/${id}/deliveries?state=failed${after}`) as Promise<{ deliveries: Delivery[]; next?: string }>
+    const first = await page()
+    expect(first).toEqual({ deliveries: [], next: `${start + 101}-0123456789abcdef` })
+    const second = await page(`&after=${first.next}`)
+    expect(second.next).toBeUndefined()
+    expect(second.deliveries).toMatchObject([{ state: "failed", at: instant(start) }])
+  })
+
   test("is one of twenty at most", async () => {
-    for (let i = 0; i < 20; i++) await create()
-    const { status, json } = await world.request("/v1/webhooks", {
-      method: "POST",
-      key: a.adminKey,
-      body: { url: receiver.url },
-    })
-    expect([status, json.code]).toEqual([409, "conflict"])
+    const more = async () =>
+      (await world.request("/v1/webhooks", { method: "POST", key: a.adminKey, body: { url: receiver.url } })).status
+    const statuses = await Promise.all(Array.from({ length: 22 }, more))
+    expect(statuses.sort()).toEqual([...Array.from({ length: 20 }, () => 201), 409, 409])
+    const all = (await ask("GET", "")).webhooks as Shown[]
+    expect(all).toHaveLength(20)
+    await ask("DELETE", `/${all[7]!.id}`)
+    expect([await more(), await more()]).toEqual([201, 409])
   })
 
   test("does not show its secret again", async () => {

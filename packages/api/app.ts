@@ -1,4 +1,6 @@
 import { type Context, Hono } from "hono"
+import "#core/words.ts"
+import * as z from "zod/mini"
 import type { Authenticate, Scope } from "#access/caller.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
@@ -19,6 +21,12 @@ export type AppNeeds = LimitNeeds & {
   authenticate: Authenticate
   tracing?: Tracing | undefined
 }
+/** A parameter of a URL: how many a page has. */
+export const limit = (most: number, usual: number) =>
+  z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
+/** How large the body of a question or a setting may be. */
+export const BODY_BYTES = 256 * 1024
+
 /** Whose key it is, if it has the scope; a route that takes no parameters is not asked with any. */
 export type TenantOf = (c: Context<Correlated>, scope: Scope, parameters?: "some") => Promise<TenantId>
 

@@ -6,7 +6,7 @@ import { parseInstant } from "#events/message.ts"
 import { type Actor, type AuditNeeds, type Deed, noted, readAudit } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import type { TenantOf } from "./app.ts"
+import { limit, type TenantOf } from "./app.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
 /** The same powers in the hands of the key that asks. */
@@ -43,7 +43,7 @@ const moment = (end: string) =>
 const name = z.optional(z.string().check(z.minLength(1), z.maxLength(100)))
 const AuditQuery = z.strictObject({
   after: z.optional(z.coerce.number().check(z.int(), z.gte(1))),
-  limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(1000)), 100),
+  limit: limit(1000, 100),
   action: name,
   actor: name,
   from: moment("00:00:00.000"),

@@ -21,7 +21,7 @@ import { readResult } from "#pipeline/jobs/result.ts"
 import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import type { TenantOf } from "./app.ts"
+import { BODY_BYTES, limit, type TenantOf } from "./app.ts"
 import { by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { keyInHeader } from "./collect.ts"
@@ -35,7 +35,6 @@ export type JobsNeeds = AuditNeeds & {
   sendJob: SendJob
 }
 
-const BODY_BYTES = 256 * 1024
 const ASK_AGAIN_SECONDS = 2
 const Wish = z.strictObject({
   kind: z.enum(kindNames, `must be one of ${kindNames.join(", ")}`),
@@ -43,7 +42,7 @@ const Wish = z.strictObject({
 })
 const Page = z.strictObject({
   after: z.optional(z.string().check(z.regex(/^\d{13}-job_[\w-]{16}$/, "must be the `next` of a page"))),
-  limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(200)), 50),
+  limit: limit(200, 50),
   kind: z.optional(z.enum(kindNames)),
   state: z.optional(z.enum(states)),
 })

@@ -10,7 +10,7 @@ import type { Enqueue } from "#pipeline/accept.ts"
 import type { QualityNeeds } from "#pipeline/quality/check.ts"
 import { listQuarantine, release } from "#pipeline/quarantine.ts"
 import { ask } from "#pipeline/reading.ts"
-import { type AppNeeds, appOf } from "./app.ts"
+import { type AppNeeds, appOf, BODY_BYTES, limit } from "./app.ts"
 import { auditRoutes, by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type HealthNeeds, healthRoutes } from "./health.ts"
@@ -29,9 +29,6 @@ export type ManagementNeeds = AppNeeds &
   WebhooksNeeds &
   JobsNeeds & { random: Random; enqueue: Enqueue }
 
-const BODY_BYTES = 256 * 1024
-const limit = (most: number, usual: number) =>
-  z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
 const words = z.optional(z.string().check(z.minLength(1), z.maxLength(500)))
 /** As it is kept: in UTC, to the millisecond. */
 const moment = z.optional(

@@ -13,12 +13,11 @@ import { differencesOf, draftOf } from "#pipeline/quality/draft.ts"
 import { ask } from "#pipeline/reading.ts"
 import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
-import type { TenantOf } from "./app.ts"
+import { BODY_BYTES, type TenantOf } from "./app.ts"
 import { by } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
-const BODY_BYTES = 256 * 1024
 const TREND_DAYS = 7
 const MOST_TREND_DAYS = 92
 const ALERTS_SHOWN = 100

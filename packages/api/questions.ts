@@ -13,17 +13,14 @@ import { lastWeek, ledger } from "#pipeline/ledger.ts"
 import { profileOf, timelineOf } from "#pipeline/profile.ts"
 import { ask, type ReadNeeds } from "#pipeline/reading.ts"
 import type { AuditNeeds } from "#store/audit.ts"
-import { type AppNeeds, appOf } from "./app.ts"
+import { type AppNeeds, appOf, BODY_BYTES, limit } from "./app.ts"
 import { shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { parsed } from "./problem.ts"
 
 export type QuestionNeeds = AppNeeds & ReadNeeds & AuditNeeds & { cache?: AnswerCache }
 
-const BODY_BYTES = 256 * 1024
 const date = z.optional(z.iso.date("must be a date such as 2026-01-31"))
-const limit = (most: number, usual: number) =>
-  z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(most)), usual)
 const LedgerPage = z.strictObject({ from: date, to: date }).check(
   z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
     path: ["to"],

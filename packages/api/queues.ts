@@ -3,6 +3,7 @@ import "#core/words.ts"
 import * as z from "zod/mini"
 import { type DeadNeeds, listDead, redrive } from "#pipeline/deadletters.ts"
 import { type QueuesNeeds, queueStates } from "#pipeline/queues.ts"
+import { limit } from "./app.ts"
 import { readJson } from "./body.ts"
 import { type HealthNeeds, operator } from "./health.ts"
 import { type Correlated, parsed } from "./problem.ts"
@@ -11,7 +12,7 @@ export type AdminNeeds = DeadNeeds & QueuesNeeds & Pick<HealthNeeds, "operatorTo
 
 const BODY_BYTES = 64 * 1024
 const None = z.strictObject({})
-const Look = z.strictObject({ limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(100)), 20) })
+const Look = z.strictObject({ limit: limit(100, 20) })
 const Wish = z.strictObject({
   dryRun: z.optional(z.boolean()),
   ids: z.optional(z.array(z.string().check(z.maxLength(100))).check(z.minLength(1), z.maxLength(1000))),

@@ -24,17 +24,16 @@ import { listVendors } from "#sources/registry.ts"
 import type { Delivery } from "#sources/source.ts"
 import { announced } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
-import type { TenantOf } from "./app.ts"
+import { BODY_BYTES, limit, type TenantOf } from "./app.ts"
 import { by, shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
 export type SourcesNeeds = SourceNeeds & AcceptNeeds & ReadNeeds & { fetch: typeof fetch }
 
-const BODY_BYTES = 256 * 1024
 const DeliveriesPage = z.strictObject({
   after: z.optional(z.string().check(z.regex(/^\d{13}-[\w-]{16}$/, "must be the `next` of a page"))),
-  limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(200)), 50),
+  limit: limit(200, 50),
 })
 
 /** Where webhooks and back-polls are set up and looked at. */

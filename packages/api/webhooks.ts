@@ -13,17 +13,16 @@ import {
   WebhookChange,
   type WebhookNeeds,
 } from "#delivery/webhook.ts"
-import type { TenantOf } from "./app.ts"
+import { BODY_BYTES, limit, type TenantOf } from "./app.ts"
 import { by } from "./audit.ts"
 import { readJson } from "./body.ts"
 import { type Correlated, parsed } from "./problem.ts"
 
 export type WebhooksNeeds = WebhookNeeds & { requestDelivery: RequestDelivery }
 
-const BODY_BYTES = 256 * 1024
 const DeliveriesPage = z.strictObject({
   after: z.optional(z.string().check(z.regex(/^\d{13}-[\w-]{16}$/, "must be the `next` of a page"))),
-  limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(200)), 50),
+  limit: limit(200, 50),
   state: z.optional(z.enum(states)),
 })
 

@@ -38,15 +38,19 @@ export type Delivered =
 const SUCCESS = { from: 200, to: 299 }
 const GONE = 410
 const BUSY_MS = 5 * SECOND
+/** Longer than an attempt takes. Should its worker die, its message comes again by itself. */
+const CLAIMED_MS = 30 * SECOND
 
 /** Tells an endpoint of an event, once by each message that came so often. */
 export async function deliver(needs: DeliverNeeds, request: DeliveryRequest, receives: number): Promise<Delivered> {
   const { clock } = needs
   const held = await holding(needs, request)
   if (!held) return { outcome: "off" }
-  const { telling, event } = held
+  const { telling, event, round } = held
   if (telling.state === "delivered") return { outcome: "already" }
-  // Whatever has set the time of the next attempt is a message too, and comes then.
+  // Else what is asked for five times by hand would be tried by six messages, each ten times.
+  if (request.round < round) return { outcome: "waiting" }
+  // Whatever has set the time of the next attempt, or makes one at this moment, is a message too, and comes then.
   if (receives === 1 && telling.nextAt !== undefined && Date.parse(telling.nextAt) > clock())
     return { outcome: "waiting" }
   const signer = await signing(needs, request.tenant, request.webhook)
@@ -55,7 +59,7 @@ export async function deliver(needs: DeliverNeeds, request: DeliveryRequest, rec
     return { outcome: "off" }
   }
   const secrets = await signer.secrets()
-  if (!(await claim(needs, request, telling)))
+  if (!(await claim(needs, request, telling, instant(clock() + CLAIMED_MS))))
     return { outcome: "busy", waitMs: BUSY_MS, why: "another copy of the message is being delivered" }
   const { url } = signer.webhook
   return attempt(needs, { request, telling, event, secrets, url, receives })
@@ -85,8 +89,7 @@ async function attempt(needs: DeliverNeeds, attempted: Attempted): Promise<Deliv
       await settle(needs, request, telling, { attempt: made, state: "delivered", nextAt: null })
       return { outcome: "delivered", status, ...about }
     }
-    if (status === GONE) {
-      await disableGone(needs, tenant, webhook)
+    if (status === GONE && (await disableGone(needs, tenant, webhook, url))) {
       await settle(needs, request, telling, { attempt: made, state: "failed", nextAt: null })
       return { outcome: "gone", status, ...about }
     }

@@ -29,18 +29,23 @@ export type Telling = {
   nextAt?: string
 }
 
+const FIRST_ROUND = 0
 /** One message of the queue: which event to tell to which webhook. What it says lies in the table alone. */
 export const DeliveryRequest = z.object({
   version: z.literal(1),
   tenant: TenantId,
   webhook: z.string(),
   delivery: z.string(),
+  /** How often it had been asked for by hand; one that has been tried takes the place of those before it. */
+  round: z._default(z.number(), FIRST_ROUND),
 })
 export type DeliveryRequest = z.output<typeof DeliveryRequest>
 export type RequestDelivery = (requests: readonly DeliveryRequest[]) => Promise<void>
 
 const KEPT_DAYS = 30
 const MOST_TRIES = 20
+/** How many deliveries a search may look at for one page. */
+const LOOKED_AT = 500
 /** Names one in a URL: when the event was, and the end of its id. */
 const NAME = /^(\d{13})-([\w-]{16})$/
 const nameOf = ({ at, id }: Pick<DomainEvent, "at" | "id">) => `${Date.parse(at)}-${id.slice("evt_".length)}`
@@ -71,7 +76,7 @@ async function tell({ table, clock, requestDelivery }: Sending, event: DomainEve
   const about = { type, event: event.id, state: "pending", attempts: 0, body: pack(event), ttl }
   const delivery = nameOf(event)
   for (const webhook of webhooks) await table.put({ ...keyOf(tenant, webhook, delivery)!, ...about }, "absent")
-  await requestDelivery(webhooks.map((webhook) => ({ version: 1, tenant, webhook, delivery })))
+  await requestDelivery(webhooks.map((webhook) => ({ version: 1, tenant, webhook, delivery, round: FIRST_ROUND })))
 }
 
 /** Sends a webhook something that means nothing, in the way of everything else. */
@@ -84,11 +89,14 @@ export async function tryWebhook(needs: Sending & AuditNeeds, tenant: TenantId, 
   return getTelling(needs, tenant, id, nameOf(event))
 }
 
-async function getTelling({ table }: Pick<Needs, "table">, tenant: TenantId, webhook: string, name: string) {
+const getTelling = async (needs: Pick<Needs, "table">, tenant: TenantId, webhook: string, name: string) =>
+  toTelling(await itemOf(needs, tenant, webhook, name))
+
+async function itemOf({ table }: Pick<Needs, "table">, tenant: TenantId, webhook: string, name: string) {
   const key = keyOf(tenant, webhook, name)
   const item = key && (await table.get(key))
   if (!item) throw missing()
-  return toTelling(item)
+  return item
 }
 
 /** Tells it once more, whatever became of it. Receivers know it by the same `webhook-id`. */
@@ -99,7 +107,8 @@ export async function retryTelling(
   name: string,
 ): Promise<Telling> {
   const { enabled } = await getWebhook(needs, tenant, webhook)
-  const { id, event } = await getTelling(needs, tenant, webhook, name)
+  const item = await itemOf(needs, tenant, webhook, name)
+  const { id, event } = toTelling(item)
   if (!enabled) throw new Fault("conflict", "the webhook is disabled: enable it first")
   const change = {
     set: keyOf(tenant, webhook, id)!,
@@ -108,7 +117,7 @@ export async function retryTelling(
   }
   const deed = { action: "webhook.retry", subject: id, details: { webhook } }
   if (!(await audited(needs, tenant, deed, [change]))) throw missing()
-  await needs.requestDelivery([{ version: 1, tenant, webhook, delivery: id }])
+  await needs.requestDelivery([{ version: 1, tenant, webhook, delivery: id, round: roundOf(item) + 1 }])
   return getTelling(needs, tenant, webhook, id)
 }
 
@@ -125,23 +134,26 @@ export async function listTellings(
   const last = after === undefined ? undefined : keyOf(tenant, webhook, after)?.sk
   const range = { from: instant(needs.clock() - KEPT_DAYS * DAY), ...(last === undefined ? {} : { to: last }) }
   // One more than is shown tells whether there are more, another is the last one of the page before.
-  const most = state === undefined ? { limit: limit + 2 } : {}
-  const found: Item[] = []
-  for await (const items of needs.table.pages(keys.tellings(tenant, webhook), { ...range, ...most, reverse: true })) {
-    found.push(...items.filter((item) => item.sk !== last && (state === undefined || item.state === state)))
-    if (found.length > limit) break
-  }
+  const most = state === undefined ? limit + 2 : LOOKED_AT
+  const looked = await needs.table.query(keys.tellings(tenant, webhook), { ...range, limit: most, reverse: true })
+  const found = looked.filter((item) => item.sk !== last && (state === undefined || item.state === state))
   const deliveries = found.slice(0, limit).map(toTelling)
-  return { deliveries, ...(found.length > limit ? { next: deliveries.at(-1)!.id } : {}) }
+  if (found.length > limit) return { deliveries, next: deliveries.at(-1)!.id }
+  return state !== undefined && looked.length === most
+    ? { deliveries, next: toTelling(looked.at(-1)!).id }
+    : { deliveries }
 }
 
-/** One that is about to be delivered: what it says, and how often that was tried. */
-export type Held = { telling: Telling; event: DomainEvent }
+/** One that is about to be delivered: what it says, how often that was tried, and by which round of asking. */
+export type Held = { telling: Telling; event: DomainEvent; round: number }
+const roundOf = ({ round }: Item) => Number(round ?? FIRST_ROUND)
 
 export async function holding({ table }: Pick<Needs, "table">, request: DeliveryRequest): Promise<Held | undefined> {
   const key = keyOf(request.tenant, request.webhook, request.delivery)
   const item = key && (await table.get(key))
-  return item && { telling: toTelling(item), event: DomainEvent.parse(unpack(item.body as Uint8Array)) }
+  if (!item) return undefined
+  const event = DomainEvent.parse(unpack(item.body as Uint8Array))
+  return { telling: toTelling(item), event, round: roundOf(item) }
 }
 
 type Values = Parameters<Table["set"]>[1]
@@ -154,9 +166,9 @@ const put = (
   values: Values,
 ) => table.set(keyOf(tenant, webhook, delivery)!, values, { attribute: "attempts", is: "=", value: read.attempts })
 
-/** Counts the attempt before it is made. `false` when somebody else makes it. */
-export const claim = (needs: Pick<Needs, "table">, request: DeliveryRequest, { attempts }: Telling) =>
-  put(needs, request, { attempts }, { attempts: attempts + 1 })
+/** Counts the attempt before it is made, and says when there would be another. `false` when somebody else makes it. */
+export const claim = (needs: Pick<Needs, "table">, request: DeliveryRequest, { attempts }: Telling, nextAt: string) =>
+  put(needs, request, { attempts }, { attempts: attempts + 1, nextAt, round: request.round })
 
 /** What came of an attempt that was claimed. */
 export const settle = (

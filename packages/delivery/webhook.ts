@@ -76,8 +76,6 @@ export async function createWebhook(
 ): Promise<Shown> {
   const { table, vault, random, clock } = needs
   await mustBeReachable(needs, wish.url)
-  if ((await table.query(keys.webhooks(tenant))).length >= MOST_WEBHOOKS)
-    throw new Fault("conflict", `a tenant may have ${MOST_WEBHOOKS} webhooks: delete one first`)
   const id = `wh_${randomText(random, TAIL)}`
   const secret = newSecret(random)
   const item: Item = {
@@ -91,8 +89,23 @@ export async function createWebhook(
     ...(wish.description === undefined ? {} : { description: wish.description }),
   }
   const deed = { action: "webhook.create", subject: id, details: { host: new URL(wish.url).host, events: wish.events } }
-  await audited(needs, tenant, deed, [{ put: item, condition: "absent" }])
-  return { ...toWebhook(item, clock()), secret }
+  // Whoever loses a place to another is told that there is none left, if that was the last.
+  for (let attempt = 0; attempt <= MOST_WEBHOOKS; attempt++) {
+    const place = await freePlace(table, tenant)
+    const made = await audited(needs, tenant, deed, [
+      { put: { ...item, place }, condition: "absent" },
+      { put: { ...keys.webhookPlace(tenant, place), id }, condition: "absent" },
+    ])
+    if (made) return { ...toWebhook(item, clock()), secret }
+  }
+  throw new Fault("unavailable", "too many webhooks are being made at this moment; try again", { retryAfter: 1 })
+}
+
+/** Somebody else may take it meanwhile. */
+async function freePlace(table: Pick<Table, "query">, tenant: TenantId): Promise<number> {
+  const taken = new Set((await table.query(keys.webhooks(tenant))).map(({ place }) => place))
+  for (let place = 0; place < MOST_WEBHOOKS; place++) if (!taken.has(place)) return place
+  throw new Fault("conflict", `a tenant may have ${MOST_WEBHOOKS} webhooks: delete one first`)
 }
 
 async function mustBeReachable({ complaint }: Pick<WebhookNeeds, "complaint">, url: string) {
@@ -140,16 +153,18 @@ export async function changeWebhook(
   return getWebhook(needs, tenant, id)
 }
 
-/** Nobody is told there any more: the endpoint has said that it is gone for good. One that was deleted meanwhile is gone too. */
-export async function disableGone(needs: AuditNeeds, tenant: TenantId, id: string): Promise<void> {
+/**
+ * Nobody is told there any more: the endpoint has said that it is gone for good. `false` when the webhook has another
+ * endpoint by now, or was deleted.
+ */
+export function disableGone(needs: AuditNeeds, tenant: TenantId, id: string, url: string): Promise<boolean> {
   const change = {
     set: keys.webhook(tenant, id),
     values: { enabled: false, disabled: "gone" },
-    // Only of one that is there: a deleted one has no events.
-    condition: { attribute: "rotations", is: "<", value: Number.MAX_SAFE_INTEGER } as const,
+    condition: { attribute: "url", is: "=", value: url } as const,
   }
   const deed = { action: "webhook.disable", subject: id, details: { why: "410 Gone" } }
-  await audited({ ...needs, actor: "schedule" }, tenant, deed, [change])
+  return audited({ ...needs, actor: "schedule" }, tenant, deed, [change])
 }
 
 /** A new secret. The one before it signs beside it for a day, so that receivers can change theirs without a gap. */
@@ -184,8 +199,11 @@ export async function deleteWebhook(
 ): Promise<Webhook> {
   const item = await itemOf(needs, tenant, id)
   const deed = { action: "webhook.delete", subject: id, details: { host: new URL(String(item.url)).host } }
-  const gone = { delete: keys.webhook(tenant, id), condition: isStill(item) }
-  if (!(await audited(needs, tenant, deed, [gone]))) throw missing()
+  const gone = [
+    { delete: keys.webhook(tenant, id), condition: isStill(item) },
+    { delete: keys.webhookPlace(tenant, Number(item.place)) },
+  ]
+  if (!(await audited(needs, tenant, deed, gone))) throw missing()
   return toWebhook(item, needs.clock())
 }
 

@@ -51,9 +51,9 @@ test("a line of an order is held to what a product may be, and the place is told
 })
 
 const kinds: [kind: Property, is: Json[], isNot: Json[]][] = [
-  [id(""), ["a", "x".repeat(256), 7, -1.5], ["", "x".repeat(257), true, {}, []]],
-  [label(""), ["a", "x".repeat(256)], ["", "x".repeat(257), 7, null]],
-  [text("", 3), ["", "abc"], ["abcd", 3]],
+  [id(""), ["a", "x".repeat(256), 7, -1.5], ["", "x".repeat(257), Number.POSITIVE_INFINITY, true, {}, []]],
+  [label(""), ["a", "x".repeat(256), "😀".repeat(256)], ["", "x".repeat(257), "😀".repeat(257), 7, null]],
+  [text("", 3), ["", "abc", "😀😀😀"], ["abcd", "😀😀😀😀", 3]],
   [amount(""), ["-12.50", 1e-7, 0, "999999999999999"], ["", "1e15", "x", true, {}]],
   [positive(""), ["0", 12.5], ["-0.01", -1]],
   [flag(""), [true, false], ["true", 1, null]],

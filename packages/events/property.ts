@@ -26,7 +26,10 @@ const LONG = 10_000
 const MOST_LINES = 5000
 const CURRENCY = /^[A-Za-z]{3}$/
 
-const shortText = (value: Json) => typeof value === "string" && value !== "" && value.length <= SHORT
+/** Characters are Unicode's, as JSON Schema counts them: an emoji is one. */
+const isWithin = (value: string, most: number) =>
+  value.length <= most || (value.length <= 2 * most && [...value].length <= most)
+const shortText = (value: Json) => typeof value === "string" && value !== "" && isWithin(value, SHORT)
 const anAmount = (value: Json) => (typeof value === "number" || typeof value === "string" ? decimal(value) : undefined)
 const SHORT_TEXT = { type: "string", minLength: 1, maxLength: SHORT }
 const DECIMAL = { type: ["number", "string"] }
@@ -46,7 +49,8 @@ export const positive = (about: string): Property => ({
 })
 export const id = (description: string): Property => ({
   description,
-  is: (value) => typeof value === "number" || shortText(value),
+  // JSON may say 1e999, which no number can hold.
+  is: (value) => (typeof value === "number" ? Number.isFinite(value) : shortText(value)),
   must: `must be text of 1 to ${SHORT} characters, or a number`,
   schema: { anyOf: [SHORT_TEXT, { type: "number" }] },
 })
@@ -58,7 +62,7 @@ export const label = (description: string): Property => ({
 })
 export const text = (description: string, most = LONG): Property => ({
   description,
-  is: (value) => typeof value === "string" && value.length <= most,
+  is: (value) => typeof value === "string" && isWithin(value, most),
   must: `must be text of at most ${most} characters`,
   schema: { type: "string", maxLength: most },
 })

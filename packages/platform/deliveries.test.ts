@@ -7,6 +7,7 @@ const requests = Array.from({ length: 12 }, (_, i) => ({
   tenant: "acme" as TenantId,
   webhook: `wh_${i}`,
   delivery: "1",
+  round: 0,
 }))
 
 test("deliveries are asked for ten at a time, those of a tenant as a group: it holds up nobody else's", async () => {

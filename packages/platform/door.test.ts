@@ -78,6 +78,8 @@ test("bytes are answered as such", async () => {
 test("a header that no browser could send does not keep the request out", async () => {
   const { headers } = await door({ told }, echo)(eventOf({ headers: { "x-a": "日本\u0007é" } }))
   expect(headers["x-asked-by"]).toBe("???é")
+  const { body } = await door({ told }, echo)(eventOf({ cookies: ["a=1", "b=日本\n"] }))
+  expect(JSON.parse(body)).toMatchObject({ cookie: "a=1; b=???" })
 })
 
 test("what the app throws is told, and the figures are written nevertheless", async () => {

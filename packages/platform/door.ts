@@ -30,13 +30,15 @@ export function door(runtime: Pick<Base, "told">, app: App) {
   })
 }
 
+/** HTTP's own bytes are Latin-1; whatever else comes is for nobody here. */
+const readable = (value: string) => value.replaceAll(/[^\t -~\xa0-\xff]/g, "?")
+
 function requestOf({ rawPath, rawQueryString, headers: sent, cookies, requestContext, ...sentBody }: UrlEvent) {
   const headers = new LightHeaders()
   for (const [name, value] of Object.entries(sent)) {
-    // HTTP's own bytes are Latin-1; whatever else comes is for nobody here.
-    if (value !== undefined) headers.set(name, value.replaceAll(/[^\t -~\xa0-\xff]/g, "?"))
+    if (value !== undefined) headers.set(name, readable(value))
   }
-  if (cookies) headers.set("cookie", cookies.join("; "))
+  if (cookies) headers.set("cookie", readable(cookies.join("; ")))
   const { domainName, http } = requestContext
   const url = `https://${domainName}${rawPath}${rawQueryString === "" ? "" : `?${rawQueryString}`}`
   const body = Buffer.from(sentBody.body ?? "", sentBody.isBase64Encoded ? "base64" : "utf8")

@@ -131,6 +131,13 @@ describe("an endpoint", () => {
     expect(asked).toHaveLength(1)
   })
 
+  test("that would rather speak another protocol has failed at once", async () => {
+    const { port } = await serve((request) =>
+      request.socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    )
+    expect(await posting()(`http://127.0.0.1:${port}/`)).toEqual({ error: "the status 101 is none" })
+  })
+
   test("that sends junk, or more headers than an answer has, has failed", async () => {
     const { port } = await serve((request) => request.socket.end("nonsense\r\n\r\n"))
     expect(await posting()(`http://127.0.0.1:${port}/`)).toEqual({ error: expect.stringContaining("Parse Error") })

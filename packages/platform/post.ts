@@ -121,6 +121,10 @@ function sender({ loopback, resolve = resolved }: Pick<Needs, "loopback" | "reso
       if (statusCode < 200 || statusCode > 599) return reject(new Error(`the status ${statusCode} is none`))
       answer(new Response(null, { status: statusCode }))
     })
+    request.on("upgrade", ({ statusCode }, socket) => {
+      socket.destroy()
+      reject(new Error(`the status ${statusCode} is none`))
+    })
     request.on("error", reject)
     request.end(String(init.body))
     return promise

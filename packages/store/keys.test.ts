@@ -43,6 +43,7 @@ test("whatever is asked for, every key of a tenant begins with that tenant and n
         keys.jobListed(tenant, number, text).pk,
         keys.jobPlaces(tenant),
         keys.jobPlace(tenant, number).pk,
+        keys.webhookPlace(tenant, number).pk,
         keys.jobResult(tenant, text, text, number).pk,
       ]
       const begins = (pk: string, id: string) => pk === `T#${id}` || pk.startsWith(`T#${id}#`)

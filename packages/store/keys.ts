@@ -118,6 +118,8 @@ export const keys = {
   /** Where a tenant wants to be told. */
   webhooks: (tenant: TenantId) => of(tenant, "webhooks"),
   webhook: (tenant: TenantId, id: string): Key => ({ pk: of(tenant, "webhooks"), sk: id }),
+  /** Each holds one, so that there are never more than there are places. */
+  webhookPlace: (tenant: TenantId, place: number): Key => ({ pk: of(tenant, "webhooks", "places"), sk: padded(place) }),
   /** What a webhook was told or is to be told, by the time of its event. */
   tellings: (tenant: TenantId, webhook: string) => of(tenant, "tellings", webhook),
   telling: (tenant: TenantId, webhook: string, at: string, event: string): Key => ({

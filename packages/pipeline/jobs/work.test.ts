@@ -149,6 +149,26 @@ describe("two workers", () => {
   })
 })
 
+test("a worker that sleeps over what it has found does not end a job that another has ended", async () => {
+  const world = await withOrders()
+  const job = await world.make("query", rare)
+  let other: Promise<unknown> | undefined
+  const sleepy: Table = {
+    ...table,
+    put: async (item, condition) => {
+      world.clock.advance(6 * MINUTE)
+      other = world.work(job)
+      await other
+      return table.put(item, condition)
+    },
+  }
+  expect((await world.work(job, { table: sleepy })).outcome).toBe("overtaken")
+  expect(await other).toMatchObject({ outcome: "done", attempt: 2 })
+  const ended = await world.look(job)
+  expect([ended?.attempts, ended?.found?.run]).toEqual([2, ended?.run])
+  expect(await world.told()).toEqual([["job.done", "query"]])
+})
+
 describe("a worker that dies", () => {
   test.each([
     ["as it takes the job", "set", 1],
@@ -325,6 +345,21 @@ describe("a job that is cancelled", () => {
     expect((await world.work(job, { table: meanwhile })).outcome).toBe("cancelled")
     expect(await world.look(job)).toMatchObject({ state: "cancelled", resultBytes: null })
     expect((await world.make("query", rare, { most: 1 })).state).toBe("queued")
+  })
+
+  test("while its worker keeps what it has found stays cancelled, and nobody is told of an end", async () => {
+    const world = await withOrders()
+    const job = await world.make("query", rare)
+    const meanwhile: Table = {
+      ...table,
+      put: async (item, condition) => {
+        await cancelJob(world.needs, world.tenant, job.id)
+        return table.put(item, condition)
+      },
+    }
+    expect((await world.work(job, { table: meanwhile })).outcome).toBe("cancelled")
+    expect(await world.look(job)).toMatchObject({ state: "cancelled", resultBytes: null })
+    expect(await world.told()).toEqual([])
   })
 
   test("twice is cancelled; one that is done is not", async () => {
