@@ -112,18 +112,36 @@ test("a dry run tells what would be done, and does nothing", async () => {
   expect(live()).toEqual(before)
 })
 
+test("a function that the bad deployment has brought, or did not get to make, holds up no others", async () => {
+  const { live, rollback } = account((state) => {
+    state[names[2]!]!.versions.splice(1, 2)
+    delete state[names[1]!]
+  })
+  const { code, out } = await rollback(...bad)
+  expect(out).toContain(`  ${names[2]} was not there before then, and stays\n`)
+  expect(out).toContain("  octant-production-HooksFunction-… is not there\n")
+  expect(code).toBe(0)
+  expect(live().slice(0, 3)).toEqual([`${names[0]} 9`, `${names[2]} 10`, `${names[3]} 9`])
+})
+
 test.each<[string, (state: State) => void, string[], string]>([
   [
-    "a function that has no older version",
-    (state) => void state[names[3]!]!.versions.splice(0, 3),
-    bad,
-    `${names[3]} has no version from before then`,
+    "an instant before everything",
+    () => {},
+    ["--stage", "production", "--before", "2026-11-20T00:00:00Z"],
+    "no function has a version from before then",
   ],
   [
-    "a function that is not there",
-    (state) => void delete state[names[0]!],
+    "a stage that is not here",
+    () => {},
+    ["--stage", "prod", ...bad.slice(2)],
+    "there is no function of the stage prod here",
+  ],
+  [
+    "two functions of one name",
+    (state) => void Object.assign(state, { "octant-production-CollectFunction-zzzzzzzz": state[names[0]!] }),
     bad,
-    "0 functions are called octant-production-CollectFunction-…, not one",
+    "2 functions are called octant-production-CollectFunction-…, not one",
   ],
   ["no stage", () => {}, ["--before", "2026-11-21T11:30:00Z"], "say which stage with --stage"],
   [

@@ -7,7 +7,8 @@ import { pascal } from "../stacks/names.ts"
 /**
  * `npm run rollback -- --stage production --before 2026-11-21T12:00:00Z [--dry-run]`: points the alias `live` of every
  * function at the newest version that is older than an instant. Doors, queues and schedules all call that alias. It
- * needs the `aws` command with credentials. Run again with a later instant, it goes forward.
+ * needs the `aws` command with credentials. Run again with a later instant, it goes forward. A function that the bad deployment
+ * has brought, or did not get to make, holds up no others.
  */
 const ALIAS = "live"
 const LOOKS_IN_FLIGHT = 4
@@ -25,26 +26,30 @@ async function lambda<T>(action: string, ...options: string[]): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
-/** The functions of a stage, by the names that SST gives them; all must be there. */
-async function functionsOf(stage: string): Promise<string[]> {
+/** The functions of a stage, by the names that SST gives them, and what those begin with that are not there. */
+async function functionsOf(stage: string): Promise<{ there: string[]; missing: string[] }> {
   const { Functions } = await lambda<{ Functions: { FunctionName: string }[] }>("list-functions")
-  return Object.keys(functions).map((name) => {
+  const sought = Object.keys(functions).map((name) => {
     const begin = `octant-${stage}-${pascal(name)}Function-`
     const found = Functions.filter(
       ({ FunctionName }) => FunctionName.startsWith(begin) && /^[a-z]+$/.test(FunctionName.slice(begin.length)),
     )
-    if (found.length !== 1) throw new Refused(`${found.length} functions are called ${begin}…, not one`)
-    return found[0]!.FunctionName
+    if (found.length > 1) throw new Refused(`${found.length} functions are called ${begin}…, not one`)
+    return { begin, name: found[0]?.FunctionName }
   })
+  const there = sought.flatMap(({ name }) => name ?? [])
+  if (there.length === 0) throw new Refused(`there is no function of the stage ${stage} here`)
+  return { there, missing: sought.flatMap(({ begin, name }) => (name === undefined ? [begin] : [])) }
 }
 
-async function stepOf(name: string, before: number): Promise<Step> {
+/** Nothing if the function was made since. */
+async function stepOf(name: string, before: number): Promise<Step | undefined> {
   const { Versions } = await lambda<{ Versions: Version[] }>("list-versions-by-function", "--function-name", name)
   const older = Versions.filter(
     ({ Version, LastModified }) => Version !== "$LATEST" && Date.parse(LastModified) < before,
   )
+  if (older.length === 0) return undefined
   const newest = Math.max(...older.map(({ Version }) => Number(Version)))
-  if (!Number.isFinite(newest)) throw new Refused(`${name} has no version from before then`)
   const alias = await lambda<Alias>("get-alias", "--function-name", name, "--name", ALIAS)
   return { name, from: alias.FunctionVersion, to: String(newest), revision: alias.RevisionId }
 }
@@ -63,8 +68,16 @@ try {
   if (!/^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(before) || Number.isNaN(Date.parse(before)))
     throw new Refused("--before must be an instant such as 2026-11-21T12:00:00Z")
   // All of it is known before anything is changed.
-  const steps = await inFlight(await functionsOf(stage), LOOKS_IN_FLIGHT, (name) => stepOf(name, Date.parse(before)))
-  for (const { name, from, to, revision } of steps) {
+  const { there, missing } = await functionsOf(stage)
+  const steps = await inFlight(there, LOOKS_IN_FLIGHT, (name) => stepOf(name, Date.parse(before)))
+  if (steps.every((step) => step === undefined)) throw new Refused("no function has a version from before then")
+  for (const begin of missing) say(`  ${begin}… is not there`)
+  for (const [i, step] of steps.entries()) {
+    if (step === undefined) {
+      say(`  ${there[i]} was not there before then, and stays`)
+      continue
+    }
+    const { name, from, to, revision } = step
     if (from === to) {
       say(`  ${name} stays at ${to}`)
       continue

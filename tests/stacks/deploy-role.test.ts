@@ -78,7 +78,10 @@ test("whatever carries the tags of a stage may be given them by a deployment: wi
     allowed.some(({ Action, Resource }) => Action.includes(action) && Resource.some((one) => one.includes(on)))
   for (const type of withTags) {
     const [give, show, on] = tagged[type]!
-    expect([give, show].filter((action) => !grants(action, on)), type).toEqual([])
+    expect(
+      [give, show].filter((action) => !grants(action, on)),
+      type,
+    ).toEqual([])
   }
   expect(withTags.length).toBeGreaterThan(12)
 })
