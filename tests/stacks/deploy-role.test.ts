@@ -86,6 +86,25 @@ test("whatever carries the tags of a stage may be given them by a deployment: wi
   expect(withTags.length).toBeGreaterThan(12)
 })
 
+test("the permissions, filled in, fit into what AWS takes as the inline policy of a role", () => {
+  const values: Record<string, string> = {
+    ACCOUNT: "123456789012",
+    REGION: "ap-southeast-2",
+    STAGE: "production",
+    STATE_BUCKET: "sst-state-abcdefghijkl",
+    ASSET_BUCKET: "sst-asset-abcdefghijkl",
+    ZONE: "Z0123456789ABCDEFGHIJ",
+    SENDER_DOMAIN: "notifications.customers.octant.example",
+  }
+  const text = JSON.stringify(role.permissions).replace(
+    new RegExp(`\\b(${Object.keys(values).join("|")})\\b`, "g"),
+    (name) => values[name]!,
+  )
+  expect(text).not.toMatch(/[A-Z]{4,}_BUCKET|:ACCOUNT:/)
+  expect(text.length).toBeLessThan(10_240)
+  expect(text.length).toBeGreaterThan(9_000)
+})
+
 test("no action is a pattern, and none stands twice in a statement", () => {
   expect(actions.filter((action) => !/^[a-z0-9-]+:[A-Z][A-Za-z0-9]+$/.test(action))).toEqual([])
   for (const { Sid, Action } of role.permissions.Statement) expect(new Set(Action).size, Sid).toBe(Action.length)
