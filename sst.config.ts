@@ -3,7 +3,8 @@
 /**
  * Three kinds of stages: `production`, which nothing removes; `staging`, the same but for that; and everybody's own,
  * gone without a trace by `sst remove`. Settings come from the environment, and all of them are optional:
- * `OCTANT_DOMAIN`, `OCTANT_REDIS_URL`, `OCTANT_SENDER_DOMAIN`, `OCTANT_ALARM_EMAIL`.
+ * `OCTANT_DOMAIN`, `OCTANT_REDIS_URL`, `OCTANT_SENDER_DOMAIN`, `OCTANT_ALARM_EMAIL`, `OTEL_EXPORTER_OTLP_ENDPOINT`,
+ * `OTEL_TRACES_SAMPLER_ARG`.
  */
 export default $config({
   app: ({ stage }) => ({

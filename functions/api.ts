@@ -1,5 +1,6 @@
 import { apiApp } from "#api/api.ts"
 import { newTails } from "#pipeline/reading.ts"
+import { atADoor } from "#platform/base.ts"
 import { cacheOf } from "#platform/cache.ts"
 import { readConfig } from "#platform/config.ts"
 import { door } from "#platform/door.ts"
@@ -11,5 +12,5 @@ const needed = [
   "OCTANT_JOBS_HIGH_QUEUE_URL",
   "OCTANT_JOBS_LOW_QUEUE_URL",
 ] as const
-const runtime = runtimeOf(readConfig(process.env, needed))
+const runtime = runtimeOf(readConfig(process.env, needed), atADoor)
 export const handler = door(runtime, apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) }))

@@ -13,11 +13,11 @@ import { doors } from "./api.ts"
 import { pascal } from "./names.ts"
 import { queues } from "./queues.ts"
 import { schedules } from "./schedules.ts"
-import { physical } from "./stage.ts"
+import { physical, setting } from "./stage.ts"
 import { subscribers } from "./subscribers.ts"
 import { workers } from "./workers.ts"
 
-const address = process.env.OCTANT_ALARM_EMAIL
+const address = setting("OCTANT_ALARM_EMAIL")
 const MINUTE_SECONDS = 60
 const WINDOW_SECONDS = 5 * MINUTE_SECONDS
 

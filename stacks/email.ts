@@ -1,4 +1,6 @@
-const domain = process.env.OCTANT_SENDER_DOMAIN
+import { setting } from "./stage.ts"
+
+const domain = setting("OCTANT_SENDER_DOMAIN")
 
 /** Who sends our mail, and where it is told what became of each message. Only where there is a domain to send from. */
 export const email = domain ? sender(domain) : undefined

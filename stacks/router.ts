@@ -1,4 +1,6 @@
-const domain = process.env.OCTANT_DOMAIN
+import { setting } from "./stage.ts"
+
+const domain = setting("OCTANT_DOMAIN")
 
 /** The header in which the router tells who has called; as CloudFront writes addresses, a port comes last. */
 export const ADDRESS_HEADER = "x-octant-address"

@@ -2,15 +2,16 @@ import { type FunctionName, factsOf } from "#platform/topology.ts"
 import { bus } from "./bus.ts"
 import { queues } from "./queues.ts"
 import { ADDRESS_HEADER, router } from "./router.ts"
+import { setting } from "./stage.ts"
 import { table } from "./storage.ts"
 import { vaultKey } from "./vault.ts"
 
 /** Upstash's, if there is one: without it each function counts limits for itself. */
-export const redisUrl = process.env.OCTANT_REDIS_URL
+export const redisUrl = setting("OCTANT_REDIS_URL")
 
 /** OpenTelemetry's collector, if there is one: without it nothing is traced but what AWS traces by itself. */
-const collector = process.env.OTEL_EXPORTER_OTLP_ENDPOINT
-const sampled = process.env.OTEL_TRACES_SAMPLER_ARG
+const collector = setting("OTEL_EXPORTER_OTLP_ENDPOINT")
+const sampled = setting("OTEL_TRACES_SAMPLER_ARG")
 
 /** What `config.ts` asks of every function. */
 const ofAll = {

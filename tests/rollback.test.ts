@@ -15,7 +15,7 @@ const option = (name) => rest[rest.indexOf(name) + 1]
 const fail = (text) => { process.stderr.write(text + "\\n"); process.exit(254) }
 if (service !== "lambda" || option("--output") !== "json") fail("what?")
 const one = state[option("--function-name")]
-const alias = () => ({ Name: "live", FunctionVersion: one.live, RevisionId: "r" + one.live })
+const alias = () => one.live === undefined ? fail("ResourceNotFoundException") : ({ Name: "live", FunctionVersion: one.live, RevisionId: "r" + one.live })
 const answers = {
   "list-functions": () => ({ Functions: Object.keys(state).map((FunctionName) => ({ FunctionName })) }),
   "list-versions-by-function": () => ({ Versions: one.versions }),
@@ -76,7 +76,7 @@ function account(change: (state: State) => void = () => {}) {
         done({ code: error ? Number(error.code) : 0, out }),
       )
     })
-  return { live, rollback }
+  return { live, rollback, note: join(folder, "live.json") }
 }
 const bad = ["--stage", "production", "--before", "2026-11-21T11:30:00Z"]
 
@@ -112,18 +112,64 @@ test("a dry run tells what would be done, and does nothing", async () => {
   expect(live()).toEqual(before)
 })
 
+test("a function that the bad deployment has brought, or did not get to make, holds up no others", async () => {
+  const { live, rollback } = account((state) => {
+    state[names[2]!]!.versions.splice(1, 2)
+    delete state[names[1]!]
+  })
+  const { code, out } = await rollback(...bad)
+  expect(out).toContain(`  ${names[2]} was not there before then, and stays\n`)
+  expect(out).toContain("  octant-production-HooksFunction-… is not there\n")
+  expect(code).toBe(0)
+  expect(live().slice(0, 3)).toEqual([`${names[0]} 9`, `${names[2]} 10`, `${names[3]} 9`])
+})
+
+test("what was live before a deployment is live after it has failed, though a newer version had been taken back before", async () => {
+  const { live, rollback, note } = account((state) => {
+    // Taken back by hand in the morning; and a function that died before it had its alias.
+    state[names[0]!]!.live = "8"
+    delete (state[names[1]!] as { live?: string }).live
+  })
+  const before = live()
+  expect(await rollback("--stage", "production", "--note", note)).toEqual({
+    code: 0,
+    out: `noted what is live of ${names.length - 1} functions\n`,
+  })
+  await rollback("--stage", "production", "--before", "2026-11-21T12:30:00Z")
+  expect(live()).not.toEqual(before)
+  const { code, out } = await rollback("--stage", "production", "--to", note)
+  expect(out).toContain(`✓ ${names[0]} 10 → 8\n`)
+  expect(code).toBe(0)
+  expect(live().slice(2)).toEqual(before.slice(2))
+  expect(live()[0]).toBe(`${names[0]} 8`)
+})
+
+test("before the first deployment there is nothing to note, and nothing to go back to", async () => {
+  const { rollback, note } = account((state) => {
+    for (const name of names) delete state[name]
+  })
+  expect((await rollback("--stage", "production", "--note", note)).out).toBe("noted what is live of 0 functions\n")
+  expect((await rollback("--stage", "production", "--to", note)).code).toBe(1)
+})
+
 test.each<[string, (state: State) => void, string[], string]>([
   [
-    "a function that has no older version",
-    (state) => void state[names[3]!]!.versions.splice(0, 3),
-    bad,
-    `${names[3]} has no version from before then`,
+    "an instant before everything",
+    () => {},
+    ["--stage", "production", "--before", "2026-11-20T00:00:00Z"],
+    "no function has a version from before then",
   ],
   [
-    "a function that is not there",
-    (state) => void delete state[names[0]!],
+    "a stage that is not here",
+    () => {},
+    ["--stage", "prod", ...bad.slice(2)],
+    "there is no function of the stage prod here",
+  ],
+  [
+    "two functions of one name",
+    (state) => void Object.assign(state, { "octant-production-CollectFunction-zzzzzzzz": state[names[0]!] }),
     bad,
-    "0 functions are called octant-production-CollectFunction-…, not one",
+    "2 functions are called octant-production-CollectFunction-…, not one",
   ],
   ["no stage", () => {}, ["--before", "2026-11-21T11:30:00Z"], "say which stage with --stage"],
   [

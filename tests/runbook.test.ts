@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
+import { runWith } from "#cli/world.ts"
 import { type FunctionName, factsOf, functions, queues, schedules, subscribers } from "#platform/topology.ts"
 import { pascal } from "../stacks/names.ts"
 import { budgets } from "./bench/units.ts"
-import { alarmKinds, section } from "./runbook.ts"
+import { alarmKinds, runbook, section } from "./runbook.ts"
 
 /** As `stacks/alarms.ts` makes them; the stacks' own tests compare the runbook with what it really made. */
 const expected = [
@@ -42,6 +44,47 @@ test.each(alarmKinds())(
     expect(alarms.filter((name) => !name.endsWith(ending))).toEqual([])
   },
 )
+
+test("the functions, queues and logs that its commands name are there", () => {
+  const named = (pattern: RegExp) => [...new Set([...runbook.matchAll(pattern)].map(([, name = ""]) => name))]
+  const known = {
+    fn: Object.keys(functions).map(pascal),
+    queue: Object.entries({ ...queues, ...schedules, ...subscribers }).flatMap(([name, { deadLetter }]) => [
+      ...(name in queues ? [`${pascal(name)}Requests`] : []),
+      pascal(deadLetter),
+    ]),
+    logs: Object.keys(functions),
+  }
+  const used = {
+    fn: named(/\$\(fn (\w+)\)/g),
+    queue: named(/\$\(queue (\w+)\)/g),
+    logs: named(/`logs (\w+)/g),
+  }
+  for (const kind of ["fn", "queue", "logs"] as const) {
+    expect(used[kind].length).toBeGreaterThan(0)
+    expect(used[kind].filter((name) => !known[kind].includes(name))).toEqual([])
+  }
+})
+
+/** The words of a command, up to what a reader fills in. */
+const commandsIn = (file: string) => {
+  const text = readFileSync(file, "utf8")
+  const found = [...text.matchAll(/(?:(?:`|^)octant |octant -- )((?:[a-z]+(?=[ `\n]) ?)+)/gm)].map(([, words = ""]) =>
+    words.trim(),
+  )
+  return [...new Set(found)].map((words) => [words, file] as const)
+}
+
+test.each(
+  ["docs/runbook.md", "docs/operations.md", "docs/how-it-works.md", "docs/api.md", "README.md"].flatMap(commandsIn),
+)("octant %s, of which %s speaks, is a command", async (words) => {
+  const [group = "", action = ""] = words.split(" ")
+  const { code, out } = await runWith([group, "--help"])
+  expect(code).toBe(0)
+  // The first word of a group is one of its commands; that of a single command is given to it.
+  const actions = [...out.matchAll(/^ {2}([a-z]+)(?:\|\w+)? /gm)].map(([, name]) => name)
+  if (out.includes("Commands:") && action !== "") expect(actions).toContain(action)
+})
 
 test("whatever stops accepted events is P0", () => {
   const p0 = [...section("## Alarms").matchAll(/^\| (`.+`) \| P0 \|$/gm)].map(([, names = ""]) => names)

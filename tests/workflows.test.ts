@@ -41,6 +41,24 @@ test("whoever may change something outside is known by name", () => {
   ])
 })
 
+test("whatever the stacks can be told, a deployment and its preview are told, and deploy.md tells of it", () => {
+  const stacks = readdirSync("stacks").filter((file) => file.endsWith(".ts"))
+  const settings = stacks.flatMap((file) =>
+    [...readFileSync(join("stacks", file), "utf8").matchAll(/\bsetting\("(\w+)"\)/g)].map(([, name = ""]) => name),
+  )
+  expect(settings).toContain("OCTANT_REDIS_URL")
+  type Jobs = { jobs: Record<string, { env?: Record<string, string> }> }
+  for (const [file, job] of [
+    ["deploy.yml", "deploy"],
+    ["preview.yml", "diff"],
+  ] as const) {
+    const { STAGE: _, ...told } = (parse(textOf(file)) as Jobs).jobs[job]!.env ?? {}
+    expect(told, file).toEqual(Object.fromEntries(settings.map((name) => [name, `\${{ vars.${name} }}`])))
+  }
+  const text = readFileSync("docs/deploy.md", "utf8")
+  expect(settings.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
+
 test("one action has one commit everywhere", () => {
   const used = files.flatMap((file) =>
     [...textOf(file).matchAll(/uses: ([\w./-]+)@([0-9a-f]{40})/g)].map(([, action = "", commit = ""]) => [

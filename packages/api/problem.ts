@@ -1,6 +1,7 @@
 import type { Context, Env, Hono, MiddlewareHandler } from "hono"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
 import type { Limiter } from "#access/limit.ts"
+import { isAway } from "#core/away.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { Figures } from "#core/figures.ts"
@@ -39,6 +40,8 @@ export function problem(c: Context, error: unknown, log: Log) {
 function faultOf(error: unknown) {
   if (error instanceof RangeError && /call stack/.test(error.message))
     return new Fault("invalid_request", "the body nests too deep")
+  if (error instanceof Error && isAway(error))
+    return new Fault("unavailable", "what this needs does not answer at this moment; try again", { retryAfter: 1 })
   return new Fault("internal", "something went wrong on our side; try again")
 }
 

@@ -1,3 +1,4 @@
+import { isAway } from "#core/away.ts"
 import { type Clock, DAY, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { inFlight } from "#core/parallel.ts"
@@ -22,17 +23,13 @@ export class Unreadable extends Error {
   override name = "Unreadable"
 }
 
-const away =
-  /^(E(CONN(REFUSED|RESET|ABORTED)|TIMEDOUT|PIPE|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)|.*Throttl.*|.*ThroughputExceeded.*|RequestLimitExceeded|ServiceUnavailable.*|InternalServerError|InternalFailure|Transaction(Conflict|InProgress)Exception)$/
-
 export function reasonOf(error: unknown): Reason {
   if (!(error instanceof Error)) return { kind: "fault", code: "unknown", message: "" }
-  const { code = error.name, status = 0 } = error as { code?: unknown; status?: unknown }
+  const { code = error.name } = error as { code?: unknown }
   const about = { code: String(code), message: error.message.slice(0, MESSAGE_LENGTH) }
   if (error instanceof Unreadable) return { kind: "unreadable", ...about }
-  const isAway =
-    error instanceof Fault ? error.code === "unavailable" : away.test(String(code)) || Number(status) >= 500
-  return { kind: isAway ? "outage" : "fault", ...about }
+  const isOutage = error instanceof Fault ? error.code === "unavailable" : isAway(error)
+  return { kind: isOutage ? "outage" : "fault", ...about }
 }
 
 /** Whose a message is, as far as it can be read; the operator's, if it cannot. */

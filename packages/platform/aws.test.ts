@@ -126,6 +126,14 @@ test("a service that stays silent is given up after the time allowed, and asked 
   await expect(get({ timeoutMs: 30, attempts: 1 })).rejects.toThrow("no answer in 30 ms")
 })
 
+test("all attempts together take no longer than was allowed", async () => {
+  script.push(staysSilent, staysSilent, staysSilent, staysSilent)
+  const started = performance.now()
+  await expect(get({ timeoutMs: 100, withinMs: 250, random: () => 0 })).rejects.toThrow("no answer in")
+  expect(performance.now() - started).toBeLessThan(350)
+  expect(received).toHaveLength(3)
+})
+
 test.each([
   "ConditionalCheckFailedException",
   "ValidationException",

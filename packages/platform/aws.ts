@@ -34,6 +34,8 @@ export type AwsOptions = {
   sleep: (ms: number) => Promise<void>
   timeoutMs?: number
   attempts?: number
+  /** How long all attempts may take together. */
+  withinMs?: number
   clock?: Clock
 }
 
@@ -62,6 +64,7 @@ const passing = new Set([
   "InternalServerError",
   "ServiceUnavailable",
 ])
+const TIMEOUT_MS = 10_000
 const FIRST_BACKOFF_MS = 50
 const SLOWEST_BACKOFF_MS = 2000
 
@@ -91,7 +94,7 @@ export function awsClient(options: AwsOptions): AwsCall {
     events: urlOf("events"),
   }
 
-  const once = (service: Service, action: string, body: string) =>
+  const once = (service: Service, action: string, body: string, timeout: number) =>
     new Promise<Record<string, unknown>>((resolve, reject) => {
       const url = urls[service]
       const { target, type } = protocols[service]
@@ -114,7 +117,7 @@ export function awsClient(options: AwsOptions): AwsCall {
           path: "/",
           headers,
           agent: agentFor(protocol),
-          timeout: options.timeoutMs ?? 10_000,
+          timeout,
         },
         (response) => {
           const chunks: Buffer[] = []
@@ -131,22 +134,27 @@ export function awsClient(options: AwsOptions): AwsCall {
           })
         },
       )
-      request.on("timeout", () =>
-        request.destroy(broken("ETIMEDOUT", `no answer in ${options.timeoutMs ?? 10_000} ms`)),
-      )
+      request.on("timeout", () => request.destroy(broken("ETIMEDOUT", `no answer in ${timeout} ms`)))
       request.on("error", reject)
       request.end(body)
     })
 
   return async (service, action, body) => {
     const text = JSON.stringify(body)
+    const until = clock() + (options.withinMs ?? Number.POSITIVE_INFINITY)
     for (let attempt = 1; ; attempt++) {
       try {
-        return await once(service, action, text)
+        return await once(
+          service,
+          action,
+          text,
+          Math.max(1, Math.min(options.timeoutMs ?? TIMEOUT_MS, until - clock())),
+        )
       } catch (error) {
         const retry = error instanceof AwsError ? isPassing(error) : true
-        if (!retry || attempt >= attempts) throw error
-        await options.sleep(options.random() * Math.min(SLOWEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt))
+        const pauseMs = options.random() * Math.min(SLOWEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt)
+        if (!retry || attempt >= attempts || clock() + pauseMs >= until) throw error
+        await options.sleep(pauseMs)
       }
     }
   }

@@ -28,7 +28,12 @@ export type BaseOptions = {
   /** Hears of every span; without it, and without a collector, nothing is traced. */
   tell?: Tracing["tell"]
   foldEvery?: () => number
+  /** How long AWS is waited for, if not as long as the client would. */
+  patience?: { timeoutMs: number; withinMs: number }
 }
+
+/** At a door somebody waits: before Lambda ends the call without a word, they are told to come again. */
+export const atADoor = { patience: { timeoutMs: 3_000, withinMs: 8_000 } } as const
 
 /**
  * What every function may be given: the clock, chance, the table, the queues. Made once for each process. Whatever asks
@@ -51,6 +56,7 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
     },
     random: Math.random,
     sleep,
+    ...options.patience,
   }
   const clock = options.clock ?? systemClock
   const emitted = emittedOf(config)

@@ -15,7 +15,9 @@ const options = new Command("npm run synth --")
   .parse()
   .opts<{ stage: string; json?: true; strict?: true }>()
 
-const settings = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(OCTANT|SST_SECRET)_/.test(name)))
+const settings = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => /^(OCTANT|OTEL|SST_SECRET)_/.test(name)),
+)
 const names = Object.keys(functions) as FunctionName[]
 const secrets = [...new Set(names.flatMap((name) => factsOf(name).secrets ?? []))]
 /** Whether they are set is known to AWS alone; here something stands for each. */

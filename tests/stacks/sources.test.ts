@@ -59,6 +59,10 @@ test.concurrent("a secret that is not set; one's own stage does without", async 
   expect(broken(await synth({ stage: "jo" }))).toEqual({})
 })
 
+test.concurrent.each(["", "a.b", "my_stage", "x/../y", "pro duction"])("a stage that SST would not take: %j", (stage) =>
+  expect(synth({ stage })).rejects.toThrow(`and not "${stage}"`),
+)
+
 test.concurrent("a variable that functions ask for and nobody gives them", async () => {
   const copy = copyWith(
     "packages/platform/config.ts",

@@ -23,8 +23,12 @@ process.on("exit", () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
+/** As the `sst` command has it. */
+const STAGE = /^[a-z0-9-]+$/i
+
 /** What a deployment to a stage would make, without a cloud: some three seconds. Its bundles last as long as this process. */
 export async function synth({ stage, environment = {}, from = root }: SynthOptions): Promise<Plan> {
+  if (!STAGE.test(stage)) throw new SynthFailed(`a stage is called by letters, digits and hyphens, and not "${stage}"`)
   const platform = ensurePlatform(root)
   const work = mkdtempSync(join(tmpdir(), "octant-synth-"))
   folders.push(work)
