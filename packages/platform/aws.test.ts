@@ -155,6 +155,20 @@ test("four attempts are made and no more; the last refusal is told", async () =>
   await expect(get({ attempts: 2 })).rejects.toThrow("socket hang up")
 })
 
+test("a service that is away is not asked many times as often: retries are paid from a budget, each service its own", async () => {
+  const call = client()
+  const askFor = async (service: "dynamodb" | "sqs", times: number) => {
+    for (let i = 0; i < times; i++) await call(service, "GetItem", {}).catch(() => {})
+  }
+  script.push(...Array.from({ length: 1000 }, () => hangsUp))
+  await askFor("dynamodb", 100)
+  // A hundred retries in store, and one earned by every fifth call after the first; all attempts would be 400 requests.
+  expect(received.length).toBe(100 + 100 + 19)
+  received.length = 0
+  await askFor("sqs", 1)
+  expect(received.length).toBe(4)
+})
+
 test("pauses between attempts double, up to two seconds, and chance spreads them", async () => {
   script.push(...Array.from({ length: 8 }, () => refuses("ThrottlingException")), well)
   await get({ attempts: 9 })

@@ -1,8 +1,9 @@
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { retryBudget } from "#core/budget.ts"
 import { fakeClock } from "#core/clock.ts"
-import { guard, OutsideError, retryBudget } from "./guard.ts"
+import { guard, OutsideError } from "./guard.ts"
 import { keptWithin } from "./kept.ts"
 import { outsideFetch } from "./outside.ts"
 

@@ -1,4 +1,5 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel"
+import { type Budget, retryBudget } from "#core/budget.ts"
 import type { Clock } from "#core/clock.ts"
 
 /** Why a call of something outside gave nothing. */
@@ -120,21 +121,4 @@ function until(clock: Clock, openMs: number) {
     }
   }
   return { next }
-}
-
-export type Budget = { earn(): void; spend(): boolean }
-
-/** A retry for every ten calls, and ten in store: when all calls fail, retries add a tenth to the load and not a multiple. */
-export function retryBudget({ perCall = 0.1, most = 10 } = {}): Budget {
-  let left = most
-  return {
-    earn: () => {
-      left = Math.min(most, left + perCall)
-    },
-    spend: () => {
-      if (left < 1) return false
-      left -= 1
-      return true
-    },
-  }
 }

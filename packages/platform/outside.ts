@@ -1,7 +1,8 @@
+import { retryBudget } from "#core/budget.ts"
 import type { Figures } from "#core/figures.ts"
 import { failure, type Log } from "#core/log.ts"
 import { origin, traced } from "#core/unit.ts"
-import { type Guard, type GuardNeeds, type GuardOptions, guard, OutsideError, retryBudget } from "./guard.ts"
+import { type Guard, type GuardNeeds, type GuardOptions, guard, OutsideError } from "./guard.ts"
 
 export type OutsideAnswer = { status: number; headers: Headers; body: Uint8Array; text(): string; json(): unknown }
 /** Like `fetch`, for vendors' APIs; `repeatable` says that a second attempt does no harm (GET, HEAD, PUT and DELETE are so). */
