@@ -12,7 +12,7 @@ import { fold, isTaken, seenDays, type Wanted } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
 import { allRows, type CustomerRow, rowsOf } from "./pages.ts"
-import { memoryOf, openSnapshot, prepare, prepareDays, type Snapshot, unmoved } from "./snapshot.ts"
+import { memoryOf, prepare, prepareDays, type Snapshot, snapshotAt, unmoved } from "./snapshot.ts"
 
 /**
  * What can be asked at one position of the journal: `views ⊕ fold(entries after the views)`. Exact at every moment,
@@ -75,7 +75,7 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
   const head = await readHead({ table }, tenant)
   if (!head) throw new Error("this tenant has no views")
   if (kept && sameViews(kept.snapshot.head, head)) return kept
-  const snapshot = (await openSnapshot({ table }, tenant))!
+  const snapshot = await snapshotAt({ table }, tenant, head)
   const tail = {
     snapshot,
     memory: memoryOf(snapshot),

@@ -1,4 +1,5 @@
 import type { Clock } from "#core/clock.ts"
+import { slices } from "#core/parallel.ts"
 import { toStored } from "#metrics/block.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
@@ -13,6 +14,7 @@ import { openSnapshot, unmoved } from "./snapshot.ts"
 export type Difference = { what: string; stored: unknown; recounted: unknown }
 export type Reconciled = { position: number; events: number; compared: number; differences: Difference[] }
 
+const PARTITIONS_AT_ONCE = 4
 const MOST_DIFFERENCES = 1000
 
 /** Folds the journal again from its first entry, without the views, and compares every value that the views hold. */
@@ -76,7 +78,10 @@ export function reconcile(
       const nothing = stored === "{}" || stored === "null"
       if (stored !== recounted && !(nothing && recounted === undefined)) differ(name, stored, recounted)
     }
-    for (const pk of partitions) for (const { sk, value } of await snapshot.values(pk)) compare(`${pk}|${sk}`, value)
+    for (const some of slices(partitions, PARTITIONS_AT_ONCE)) {
+      const found = await Promise.all(some.map(async (pk) => ({ pk, values: await snapshot.values(pk) })))
+      for (const { pk, values } of found) for (const { sk, value } of values) compare(`${pk}|${sk}`, value)
+    }
     for await (const { page, rows } of allRows(tenant, snapshot))
       for (const [id, row] of rows) compare(`${page.pk}|${page.sk}|${id}`, JSON.parse(row))
     for (const [name, recounted] of expected) differ(name, undefined, recounted)

@@ -55,7 +55,11 @@ const DAYS_IN_FLIGHT = 8
 /** The current views, or those of a generation; `undefined` for a tenant that has none. */
 export async function openSnapshot(needs: Needs, tenant: TenantId, generation?: number): Promise<Snapshot | undefined> {
   const head = await readHead(needs, tenant, generation)
-  if (!head) return undefined
+  return head && snapshotAt(needs, tenant, head)
+}
+
+/** The views of a head that was just read. Throws `Moved` if they went on since. */
+export async function snapshotAt(needs: Needs, tenant: TenantId, head: Head): Promise<Snapshot> {
   const redo = await readRedo(needs, tenant, head)
   if (!redo) throw new Moved()
   const position = head.pending?.to ?? head.position

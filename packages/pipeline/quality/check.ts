@@ -59,17 +59,18 @@ const TAIL_GATE_ENTRIES = 5000
 export async function inspect(needs: QualityNeeds, tenant: TenantId) {
   const now = needs.clock()
   const span = daysBack(now, BASELINE_DAYS + 3)
-  const [days, cursor, head] = await Promise.all([
+  const [days, cursor, head, plan] = await Promise.all([
     readDays(needs, tenant, span.from, span.to),
     readCursor(needs, tenant),
     journalHead(needs, tenant),
+    needs.trackingPlan?.(tenant),
   ])
   const seen = await observeNew(needs, tenant, days, cursor ?? Math.max(0, head.position - FIRST_ENTRIES))
-  const plan = await needs.trackingPlan?.(tenant)
   return ask(needs, tenant, async (reading) => {
-    const [rows, census] = await Promise.all([
+    const [rows, census, whole] = await Promise.all([
       ledgerOf(reading, now),
       censusOf(needs, tenant, zoneOf(reading.zone).place(now).day),
+      tenantParts(needs, tenant, reading),
     ])
     // A source that never told anything is known by its vendor's count alone.
     const named = [...rows.keys(), ...census.keys(), ...[...days.keys()].map((name) => name.slice(11))]
@@ -79,7 +80,6 @@ export async function inspect(needs: QualityNeeds, tenant: TenantId) {
       const look = { now, source, plan, hours, zone: zoneOf(reading.zone), ledger: rows.get(source) ?? new Map() }
       return checkOf({ ...look, census: census.get(source), baseline: baselineOf(hours, now) })
     })
-    const whole = await tenantParts(needs, tenant, reading)
     const score = scoreOfParts(whole)
     const all: Check = { source: ALL, at: instant(now), score, overall: overall(checks, score, rows), parts: whole }
     return { ...seen, days, checks: [...checks, all], position: reading.position, zone: zoneOf(reading.zone) }

@@ -36,6 +36,13 @@ export async function identities(
   const atMost = (name: string, left: Decimal, right: Decimal) =>
     list.push({ name, left: toText(left), right: toText(right), holds: left <= right })
 
+  // What is compared below one after the other is read together; a snapshot keeps what it has read.
+  const kinds: BlockKind[] = ["days", ...(["source", "country", "product"] as const).map((by) => blockKind("by", by))]
+  await Promise.all([
+    ...kinds.map((kind) => reading.fragments(kind, first, last)),
+    reading.fragments("hours", ...days),
+    reading.fragments("ledger", ...days),
+  ])
   const revenue = await sum("gross_revenue", "days")
   equal("gross revenue: the hours of the days = the days", await sum("gross_revenue", "hours", days), revenue)
   equal("gross revenue: all sources = the days", await sum("gross_revenue", blockKind("by", "source")), revenue)
