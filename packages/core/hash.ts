@@ -1,4 +1,6 @@
-import { hash, timingSafeEqual } from "node:crypto"
+import { crypto } from "./node.ts"
+
+const { hash, timingSafeEqual } = crypto
 
 /** SHA-256 of a text or of bytes, in lower-case hex (64 characters). */
 export const sha256 = (input: string | Uint8Array) => hash("sha256", input, "hex")

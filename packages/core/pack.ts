@@ -1,4 +1,6 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { zlib } from "./node.ts"
+
+const { constants, zstdCompressSync, zstdDecompressSync } = zlib
 
 /** First byte of everything we pack: tells how to read the rest, so that a later codec can live beside these. */
 const PLAIN_JSON = 0

@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto"
+import { crypto } from "./node.ts"
 
 /** A source of random bytes; `size` bytes a call. */
 export type Random = (size: number) => Uint8Array
 
-export const systemRandom: Random = (size) => randomBytes(size)
+export const systemRandom: Random = (size) => crypto.randomBytes(size)
 
 /**
  * Bytes that a seed decides, for tests and simulations. sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state.

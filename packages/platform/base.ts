@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import { authenticator } from "#access/caller.ts"
 import { limiterOf } from "#access/limit.ts"
 import { planReader } from "#access/plans.ts"
@@ -20,6 +19,7 @@ import { redisOf, windowsFor } from "./redis.ts"
 import { tracesOf } from "./tracing.ts"
 
 const NONCE_LENGTH = 20
+const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
 
 export type BaseOptions = {
   log?: Log

@@ -1,5 +1,7 @@
-import { createHmac, hash } from "node:crypto"
 import { DAY, instant } from "#core/clock.ts"
+import { crypto } from "#core/node.ts"
+
+const { createHmac, hash } = crypto
 
 export type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
 export type Unsigned = {
