@@ -1,5 +1,5 @@
 import { mkdtempSync } from "node:fs"
-import { cpus, tmpdir } from "node:os"
+import { constants, cpus, setPriority, tmpdir } from "node:os"
 import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
@@ -85,6 +85,9 @@ async function here(plan: PlanName): Promise<Place> {
   const probe = await make("probe")
   await cluster.work()
   const api = await startChild("door", { config: cluster.config })
+  // In the cloud each has processors of its own: here what nobody waits for gives way, and questions give way to events.
+  setPriority(cluster.pids.workers, constants.priority.PRIORITY_LOW)
+  setPriority(api.pid, constants.priority.PRIORITY_BELOW_NORMAL)
   const { door: collect, ...parts } = cluster.pids
   const pids = { collect, api: api.pid, ...parts }
   const cpu = () => Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMsOf(pid)]))
