@@ -3,7 +3,7 @@ import { Fault } from "#core/fault.ts"
 import type { TenantId } from "#store/keys.ts"
 import { isOver, type Kept, type SendJob, ttlFrom } from "./job.ts"
 import type { Run, RunNeeds } from "./kind.ts"
-import { type KindName, kindNamed, loadKinds } from "./kinds.ts"
+import { type KindName, kindNamed } from "./kinds.ts"
 import { type Lease, Lost, takeJob } from "./lease.ts"
 import { writeResult } from "./result.ts"
 
@@ -41,8 +41,6 @@ class Stopping extends Error {}
 
 /** Works a job as far as one run can. Whatever happens meanwhile, one worker at a time has it. */
 export async function workJob(needs: WorkNeeds, tenant: TenantId, id: string): Promise<Worked> {
-  // Meanwhile: whoever cannot load them fails where they are needed.
-  loadKinds().catch(() => {})
   const taken = await takeJob(needs, tenant, id)
   if (taken.outcome === "missing") return { outcome: "missing" }
   if (taken.outcome === "over") return { outcome: "over", kind: taken.job.kind }

@@ -1,4 +1,3 @@
-/** Every kind of job, loaded together with the first job of any. */
-export { query } from "./query.ts"
+/** The kinds of jobs that can wait, loaded together. */
 export { reconciled as reconcile } from "./reconcile.ts"
 export { replayed as replay } from "./replay.ts"
