@@ -23,14 +23,6 @@ async function serve(routes: Route[]) {
   return server
 }
 
-test("a connection is kept longer than clients keep theirs, so that no request meets its end", async () => {
-  const server = await serveHttp([{ prefix: "/", fetch: echo("root") }])
-  const answer = await fetch(server.url)
-  await answer.text()
-  expect(answer.headers.get("keep-alive")).toBe("timeout=65")
-  await server.stop()
-})
-
 test("the longest prefix that fits the path answers", async () => {
   const { url } = await serve([
     { prefix: "/", fetch: echo("root") },

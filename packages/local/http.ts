@@ -12,8 +12,6 @@ export const limits = {
   headersMs: 4_000,
   requestMs: 8_000,
   checkEveryMs: 500,
-  /** Longer than clients keep a connection: we must not be who closes it, while a request is on its way. */
-  idleMs: 65_000,
   headerBytes: 16 * 1024,
   bodyBytes: 10 * 1024 * 1024,
   /** How long a request in flight may still take after the end was announced. */
@@ -34,7 +32,6 @@ export async function serveHttp(routes: readonly Route[], options: Options = {})
       headersTimeout: bounds.headersMs,
       requestTimeout: bounds.requestMs,
       connectionsCheckingInterval: bounds.checkEveryMs,
-      keepAliveTimeout: bounds.idleMs,
     },
     (request, response) => void answer(request, response),
   )
