@@ -2,19 +2,22 @@ import "#core/words.ts"
 import * as z from "zod/mini"
 import { SECOND } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
-import { isCorrelationId, type Origin, type Unit, unitOf } from "#core/unit.ts"
+import { type Unit, unitOf } from "#core/unit.ts"
 import { type DeliverNeeds, deliver } from "#delivery/deliver.ts"
 import { DeliveryRequest, notify } from "#delivery/telling.ts"
-import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { noteFailures } from "#pipeline/failures.ts"
 import { DomainEvent } from "#store/outbox.ts"
-import { answerOf, type Failed, type QueueAnswer, type QueueEvent, type QueueRecord } from "./messages.ts"
+import {
+  answerOf,
+  type Failed,
+  originIn,
+  originOf,
+  type QueueAnswer,
+  type QueueEvent,
+  type QueueRecord,
+  requestIn,
+} from "./messages.ts"
 import type { Runtime } from "./runtime.ts"
-
-/** What comes with a message of who asked for it: it is taken for what it is, or not at all. */
-const originIn = ({ correlationId, traceparent }: { [name in keyof Origin]?: string | undefined }): Origin => ({
-  correlationId: isCorrelationId(correlationId) ? correlationId : undefined,
-  traceparent,
-})
 
 const Said = z.optional(z.string())
 /** An event as EventBridge hands it to a subscriber. */
@@ -72,18 +75,14 @@ class Undelivered extends Error {
 }
 
 function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: unknown) => void): Promise<boolean> {
-  const { messageAttributes: said, attributes, body } = record
+  const { attributes } = record
   const receives = Number(attributes?.ApproximateReceiveCount ?? 1)
   if (receives === 1) tellWait(runtime, attributes?.SentTimestamp)
-  const origin = originIn({
-    correlationId: said?.correlationId?.stringValue,
-    traceparent: said?.traceparent?.stringValue,
-  })
-  return unitOf(runtime, { name: "process deliver", kind: "consumer", origin }, async (unit) => {
+  return unitOf(runtime, { name: "process deliver", kind: "consumer", origin: originOf(record) }, async (unit) => {
     const tell = teller(runtime, unit, "deliver")
     let tenant: string | undefined
     try {
-      const request = requestIn(body)
+      const request = requestIn(DeliveryRequest, record)
       tenant = request.tenant
       const { jitter = runtime.aws.random } = runtime
       const delivered = await deliver({ ...runtime, jitter }, request, receives)
@@ -100,14 +99,6 @@ function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: 
       return false
     }
   })
-}
-
-function requestIn(body: string): DeliveryRequest {
-  try {
-    return DeliveryRequest.parse(JSON.parse(body))
-  } catch (error) {
-    throw new Unreadable((error as Error).message)
-  }
 }
 
 /** Hides a message until it is to be tried again. If that fails, it comes when the queue itself shows it again. */

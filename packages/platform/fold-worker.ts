@@ -3,7 +3,7 @@ import * as z from "zod/mini"
 import { MINUTE } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
 import { unitOf } from "#core/unit.ts"
-import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { noteFailures } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { TenantId } from "#store/keys.ts"
 import {
@@ -12,20 +12,13 @@ import {
   originOf,
   type QueueEvent,
   type QueueRecord,
+  requestIn,
   tellWaits,
   type Waits,
 } from "./messages.ts"
 import type { Runtime } from "./runtime.ts"
 
 const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
-
-function requestIn(body: string) {
-  try {
-    return FoldRequest.parse(JSON.parse(body))
-  } catch (error) {
-    throw new Unreadable((error as Error).message)
-  }
-}
 
 /** A fold that takes longer is handed on between two commits: well within the function's time-out. */
 const FOLD_BUDGET_MS = 10 * MINUTE
@@ -59,7 +52,7 @@ function foldOne(
       runtime.log(name, { correlationId, tenant, route: "fold", ms, readUnits, writeUnits, ...more })
     }
     try {
-      tenant = requestIn(record.body).tenant
+      tenant = requestIn(FoldRequest, record).tenant
       const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
       const outcome = await foldTenant(runtime, tenant, { goOn })
       tell("fold", { outcome })

@@ -34,6 +34,14 @@ test("what is asked for in one turn is one request, and each gets its own", asyn
   expect(table.asked).toEqual(["getMany a,c,b"])
 })
 
+test("what two tenants ask for in one turn is a request of each", async () => {
+  const other = { ...b, pk: "T#globex#x", n: 3 }
+  const table = tableWith([a, b, other])
+  const get = gathered(table)
+  expect(await Promise.all([get(a), get(other), get(b)])).toEqual([a, other, b])
+  expect(table.asked).toEqual(["getMany a,b", "get b"])
+})
+
 test("what is asked for alone is asked for as ever, and later turns ask again", async () => {
   const table = tableWith([a])
   const get = gathered(table)

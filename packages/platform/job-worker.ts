@@ -4,7 +4,7 @@ import * as z from "zod/mini"
 import { failure } from "#core/log.ts"
 import { unitOf } from "#core/unit.ts"
 import { publishUntold } from "#delivery/publish.ts"
-import { noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { noteFailures } from "#pipeline/failures.ts"
 import { JOB_ID } from "#pipeline/jobs/job.ts"
 import { type Worked, type WorkNeeds, workJob } from "#pipeline/jobs/work.ts"
 import { TenantId } from "#store/keys.ts"
@@ -14,6 +14,7 @@ import {
   originOf,
   type QueueEvent,
   type QueueRecord,
+  requestIn,
   tellWaits,
   type Waits,
 } from "./messages.ts"
@@ -26,14 +27,6 @@ type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "sendJob" | "pu
   Pick<WorkNeeds, "isStopping" | "isFull">
 
 const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.string().check(z.regex(JOB_ID)) })
-
-function requestIn(body: string) {
-  try {
-    return JobRequest.parse(JSON.parse(body))
-  } catch (error) {
-    throw new Unreadable((error as Error).message)
-  }
-}
 
 /** V8 collects its garbage well before: what is used then is in use. */
 const FULL_SHARE = 0.92
@@ -84,7 +77,7 @@ function workOne(runtime: Needs, queue: JobQueue, message: QueueRecord, onFailur
       })
     }
     try {
-      const { tenant, job } = requestIn(message.body)
+      const { tenant, job } = requestIn(JobRequest, message)
       about = { tenant, job }
       tell(await workJob({ isFull, ...runtime, ended: tellingBus(runtime) }, tenant, job))
       return true

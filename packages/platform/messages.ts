@@ -1,5 +1,5 @@
 import { isCorrelationId, type Origin } from "#core/unit.ts"
-import type { noteFailures } from "#pipeline/failures.ts"
+import { type noteFailures, Unreadable } from "#pipeline/failures.ts"
 import type { Runtime } from "./runtime.ts"
 
 /** What Lambda hands over from a queue, as far as we read it. */
@@ -18,9 +18,20 @@ export const answerOf = (event: QueueEvent, done: readonly boolean[]): QueueAnsw
 })
 
 /** Whoever can write to a queue could write anything beside a message: it is taken for what it is, or not at all. */
-export function originOf({ messageAttributes: said }: QueueRecord): Origin {
-  const id = said?.correlationId?.stringValue
-  return { correlationId: isCorrelationId(id) ? id : undefined, traceparent: said?.traceparent?.stringValue }
+export const originIn = ({ correlationId, traceparent }: Origin): Origin => ({
+  correlationId: isCorrelationId(correlationId) ? correlationId : undefined,
+  traceparent,
+})
+export const originOf = ({ messageAttributes: said }: QueueRecord): Origin =>
+  originIn({ correlationId: said?.correlationId?.stringValue, traceparent: said?.traceparent?.stringValue })
+
+/** What a message asks for; throws `Unreadable` for one that nobody can read. */
+export function requestIn<T>(schema: { parse(value: unknown): T }, { body }: QueueRecord): T {
+  try {
+    return schema.parse(JSON.parse(body))
+  } catch (error) {
+    throw new Unreadable((error as Error).message)
+  }
 }
 
 /** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */

@@ -2,6 +2,7 @@ import { type Windows, windowsInProcess, windowsWithin } from "#access/limit.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Figures } from "#core/figures.ts"
 import { failure, type Log } from "#core/log.ts"
+import { once } from "#core/once.ts"
 import type { Config } from "./config.ts"
 import type { GuardNeeds } from "./guard.ts"
 import type { Shared } from "./upstash.ts"
@@ -12,20 +13,13 @@ export type Redis = { load(): Promise<Shared>; loaded(): Shared | undefined }
 export function redisOf(config: Config, needs: GuardNeeds): Redis | undefined {
   const { OCTANT_REDIS_URL: url, OCTANT_REDIS_TOKEN: token } = config
   if (url === undefined || token === undefined) return undefined
-  let loading: Promise<Shared> | undefined
   let loaded: Shared | undefined
-  const load = async () => {
+  const load = once(async () => {
     const { upstash } = await import("./upstash.ts")
     loaded = upstash(needs, { url, token })
     return loaded
-  }
-  return {
-    loaded: () => loaded,
-    load: () => {
-      loading ??= load()
-      return loading
-    },
-  }
+  })
+  return { loaded: () => loaded, load }
 }
 
 type Needs = { clock: Clock; log: Log; figures: Figures; redis: Redis | undefined }

@@ -1,4 +1,5 @@
 import type { Clock } from "#core/clock.ts"
+import { once } from "#core/once.ts"
 import type { FetchText } from "#sources/source.ts"
 import type { Vault } from "#store/vault.ts"
 import { type BaseOptions, baseOf } from "./base.ts"
@@ -38,21 +39,16 @@ export type Runtime = ReturnType<typeof runtimeOf>
 
 /** The guard of what is asked of others is loaded with the first question: most functions ask nobody. */
 function outsideOf(needs: Parameters<typeof import("./late.ts").guardedFetch>[0]): typeof fetch {
-  let guarded: Promise<typeof fetch> | undefined
-  return async (input, init) => {
-    guarded ??= import("./late.ts").then(({ guardedFetch }) => guardedFetch(needs))
-    return (await guarded)(input, init)
-  }
+  const guarded = once(async () => (await import("./late.ts")).guardedFetch(needs))
+  return async (input, init) => (await guarded())(input, init)
 }
 
 function vaultOf(config: Config, needs: Parameters<typeof import("./late.ts").kmsVault>[0]): Vault {
   const key = config.OCTANT_KMS_KEY_ID
-  let vault: Promise<Vault> | undefined
-  const opened = () => {
-    if (key === undefined) return Promise.reject(new Error("OCTANT_KMS_KEY_ID is needed to keep secrets"))
-    vault ??= import("./late.ts").then(({ kmsVault }) => kmsVault(needs, key))
-    return vault
-  }
+  const opened = once(async () => {
+    if (key === undefined) throw new Error("OCTANT_KMS_KEY_ID is needed to keep secrets")
+    return (await import("./late.ts")).kmsVault(needs, key)
+  })
   return {
     seal: async (about, content) => (await opened()).seal(about, content),
     open: async (about, sealed) => (await opened()).open(about, sealed),
@@ -61,11 +57,8 @@ function vaultOf(config: Config, needs: Parameters<typeof import("./late.ts").km
 
 /** The same goes for what only webhooks need. */
 function certificatesOf(needs: { fetch: typeof fetch; clock: Clock }): FetchText {
-  let fetcher: Promise<FetchText> | undefined
-  return async (url) => {
-    fetcher ??= import("./late.ts").then(({ certificateFetcher }) => certificateFetcher(needs))
-    return (await fetcher)(url)
-  }
+  const fetcher = once(async () => (await import("./late.ts")).certificateFetcher(needs))
+  return async (url) => (await fetcher())(url)
 }
 
 /** Only some functions need it, so it is asked for when it is needed. */

@@ -2,14 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Command, InvalidArgumentError } from "commander"
-import { systemClock } from "#core/clock.ts"
 import { functions } from "#platform/topology.ts"
-import { type Bundle, bundle } from "../stacks/bundle.ts"
-import { startEndpoint } from "../stacks/cold/endpoint.ts"
-import { type First, firstRequests, HOOKS_URL } from "../stacks/cold/firsts.ts"
-import { type Start, starterIn } from "../stacks/cold/start.ts"
-import { endpoints, given } from "../stacks/lambda.ts"
-import { root } from "../stacks/synth.ts"
+import type { Start } from "../stacks/cold/start.ts"
+import { coldSubjects, type Subject } from "../stacks/cold/subjects.ts"
 
 /** `npm run bench:cold`: how long each function takes from nothing to its first answer, in terms of a bare Hono app. */
 const { rounds } = new Command("npm run bench:cold --")
@@ -20,52 +15,31 @@ const { rounds } = new Command("npm run bench:cold --")
 
 const BARE = "bare"
 const mostTimes = (name: string) => (name === BARE ? undefined : name === "collect" ? 1.3 : 3)
-type Subject = { name: string; bundle: Bundle; first: First; starts: Start[] }
+type Starts = Subject & { starts: Start[] }
 
 const folder = mkdtempSync(join(tmpdir(), "octant-cold-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 async function main() {
-  const { items, firsts } = await firstRequests(systemClock)
-  const endpoint = await startEndpoint(items)
-  const environment = {
-    ...given,
-    OCTANT_TABLE: "octant-cold",
-    OCTANT_APPEND_QUEUE_URL: `${endpoint.url}/append`,
-    OCTANT_FOLD_QUEUE_URL: `${endpoint.url}/fold.fifo`,
-    OCTANT_DELIVERIES_QUEUE_URL: `${endpoint.url}/deliveries`,
-    OCTANT_BUS: "octant-cold",
-    OCTANT_JOBS_HIGH_QUEUE_URL: `${endpoint.url}/jobs-high`,
-    OCTANT_JOBS_LOW_QUEUE_URL: `${endpoint.url}/jobs-low`,
-    OCTANT_KMS_KEY_ID: "arn:aws:kms:eu-central-1:123456789012:key/cold",
-    OCTANT_HOOKS_URL: HOOKS_URL,
-    ...endpoints(endpoint.url),
-  }
-  const start = await starterIn(folder)
-  const handlers = { [BARE]: { handler: "tests/stacks/cold/bare.handler" }, ...functions }
-  const bundled = Object.entries(handlers).map(async ([name, { handler }]): Promise<Subject> => {
-    const made = await bundle(root, handler, join(folder, name), { minify: true, splitting: true })
-    return { name, bundle: made, first: firsts[name]!, starts: [] }
+  const { subjects, begin, stop } = await coldSubjects(folder, {
+    [BARE]: "tests/stacks/cold/bare.handler",
+    ...Object.fromEntries(Object.entries(functions).map(([name, { handler }]) => [name, handler])),
   })
-  const subjects = await Promise.all(bundled)
+  const starts: Starts[] = subjects.map((subject) => ({ ...subject, starts: [] }))
   // The first round only warms the disk.
   for (let round = 0; round <= rounds; round++) {
-    for (const { name, bundle: made, first, starts } of subjects) {
-      endpoint.seen()
-      const one = await start(made.file, first.event, environment)
-      if (!first.answered(one.answer, endpoint.seen(), one.logged)) {
-        throw new Error(`${name} did not answer: ${JSON.stringify(one.answer)}\n${one.logged}`)
-      }
-      if (round > 0) starts.push(one)
+    for (const one of starts) {
+      const start = await begin(one)
+      if (round > 0) one.starts.push(start)
     }
   }
-  endpoint.stop()
-  process.exitCode = report(subjects) ? 0 : 1
+  stop()
+  process.exitCode = report(starts) ? 0 : 1
 }
 
 /** Prints a line for each; whether all are within their budgets. */
-function report(subjects: readonly Subject[]): boolean {
-  const of = ({ starts }: Subject, what: (start: Start) => number) => median(starts.map(what))
+function report(subjects: readonly Starts[]): boolean {
+  const of = ({ starts }: Starts, what: (start: Start) => number) => median(starts.map(what))
   const bothMs = ({ initMs, firstMs }: Start) => initMs + firstMs
   const [bare] = subjects
   const found = subjects.map((subject) => {

@@ -4,7 +4,13 @@ import { join } from "node:path"
 import { transform } from "esbuild"
 import * as z from "zod/mini"
 
-const Start = z.object({ initMs: z.number(), firstMs: z.number(), cpuMs: z.number(), answer: z.unknown() })
+const Start = z.object({
+  initMs: z.number(),
+  firstMs: z.number(),
+  cpuMs: z.number(),
+  hasFetch: z.boolean(),
+  answer: z.unknown(),
+})
 export type Start = z.output<typeof Start> & { logged: string }
 
 /** What starts a bundle in a process of its own and has it answer one event; kept in a folder. */
