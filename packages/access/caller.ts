@@ -1,7 +1,6 @@
 import { type Clock, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
-import { sha256 } from "#core/hash.ts"
-import { zlib } from "#core/node.ts"
+import { crc32, sha256 } from "#core/hash.ts"
 import { keys, TenantId } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 
@@ -30,7 +29,7 @@ const FORM = new RegExp(
 )
 
 /** A checksum, so that junk and typing errors are refused before anything is read. It protects nothing. */
-export const checksum = (text: string) => zlib.crc32(text).toString(36).padStart(7, "0").slice(-CHECK_LENGTH)
+export const checksum = (text: string) => crc32(text).toString(36).padStart(7, "0").slice(-CHECK_LENGTH)
 
 export const toApiKey = (item: Item): ApiKey => ({
   id: item.sk.slice(0, ID_LENGTH),

@@ -64,7 +64,7 @@ function unpacked(bytes: Uint8Array, encoding: string | null, limit: number): Ui
   if (encoding.toLowerCase() !== "gzip")
     throw new Fault("unsupported_media_type", "send the body plain or as gzip", { field: "Content-Encoding" })
   try {
-    return zlib.gunzipSync(bytes, { maxOutputLength: limit })
+    return zlib().gunzipSync(bytes, { maxOutputLength: limit })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
       throw new Fault("payload_too_large", `a request may take ${limit} bytes, unpacked`)

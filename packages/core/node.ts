@@ -3,4 +3,5 @@
  * as the whole of Web Crypto: two of the forty milliseconds in which a door starts.
  */
 export const crypto = process.getBuiltinModule("node:crypto")
-export const zlib = process.getBuiltinModule("node:zlib")
+/** Asked for when something is packed: a door that takes a few small events never loads it, another two and a half. */
+export const zlib = () => process.getBuiltinModule("node:zlib")

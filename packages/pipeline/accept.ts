@@ -162,8 +162,11 @@ function messagesOf(tenant: TenantId, head: BatchHead, lines: readonly string[])
   return parts.map((part, i) => messageOf(tenant, batchText(i === 0 ? head : rest, part)))
 }
 
-/** A message of the append queue: version, tenant, and the packed batch. */
-const messageOf = (tenant: TenantId, text: string) => `1 ${tenant} ${packText(text).toString("base64")}`
+/** SQS bills requests by 64 KiB, and hands over ten messages in one: one of a tenth of that costs nothing unpacked. */
+const PLAIN_BYTES = Math.floor((64 * 1024 * 0.75) / 10)
+
+/** A message of the append queue: version, tenant, and the batch, packed unless it is small. */
+const messageOf = (tenant: TenantId, text: string) => `1 ${tenant} ${packText(text, PLAIN_BYTES).toString("base64")}`
 
 export const toMessage = (tenant: TenantId, { events, ...head }: Batch) =>
   messageOf(
