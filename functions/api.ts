@@ -12,5 +12,5 @@ const needed = [
   "OCTANT_JOBS_HIGH_QUEUE_URL",
   "OCTANT_JOBS_LOW_QUEUE_URL",
 ] as const
-const runtime = runtimeOf(readConfig(process.env, needed), atADoor)
+const runtime = runtimeOf(await readConfig(process.env, needed), atADoor)
 export const handler = door(runtime, apiApp({ ...runtime, tails: newTails(), cache: cacheOf(runtime) }))

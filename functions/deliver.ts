@@ -4,5 +4,5 @@ import { worker } from "#platform/lambda.ts"
 import { poster } from "#platform/post.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 
-const runtime = runtimeOf(readConfig(process.env, ["OCTANT_DELIVERIES_QUEUE_URL", "OCTANT_KMS_KEY_ID"]))
+const runtime = runtimeOf(await readConfig(process.env, ["OCTANT_DELIVERIES_QUEUE_URL", "OCTANT_KMS_KEY_ID"]))
 export const handler = worker(runtime, deliverWorker({ ...runtime, post: poster(runtime) }))

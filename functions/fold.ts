@@ -3,5 +3,5 @@ import { readConfig } from "#platform/config.ts"
 import { foldWorker } from "#platform/fold-worker.ts"
 import { worker } from "#platform/lambda.ts"
 
-const runtime = baseOf(readConfig(process.env))
+const runtime = baseOf(await readConfig(process.env))
 export const handler = worker(runtime, foldWorker(runtime))

@@ -77,7 +77,7 @@ async function logsOf(options: Common & { all?: true; anchor?: string }, termina
   }
   if (options.tenant !== undefined || options.anchor !== undefined)
     throw new Usage("--all is about all tenants: leave --tenant and --anchor out")
-  const runtime = openStorage(options, terminal)
+  const runtime = await openStorage(options, terminal)
   return { runtime, tenants: [...(await listTenants(runtime)), OPERATOR] as TenantId[] }
 }
 

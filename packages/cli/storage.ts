@@ -13,10 +13,11 @@ import type { Terminal } from "./terminal.ts"
 const DEFAULT_TENANT = "acme"
 
 /** The storage of the local stack if one runs, else the one that the environment names. */
-export const openStorage = (options: Common, terminal: Terminal): Runtime => openTable(options, terminal).runtime
+export const openStorage = async (options: Common, terminal: Terminal): Promise<Runtime> =>
+  (await openTable(options, terminal)).runtime
 
 /** The same, and the table's name. */
-export function openTable({ data }: Common, terminal: Terminal): { runtime: Runtime; table: string } {
+export async function openTable({ data }: Common, terminal: Terminal): Promise<{ runtime: Runtime; table: string }> {
   const dev = runningOn(data)
   const named = terminal.env.OCTANT_TABLE
   if (!dev && named === undefined) {
@@ -27,13 +28,13 @@ export function openTable({ data }: Common, terminal: Terminal): { runtime: Runt
   if (dev && named !== undefined && named !== dev.environment.OCTANT_TABLE) {
     terminal.err(`this is the local stack on ${data}, not ${named}; for that, give --data a folder where none runs\n`)
   }
-  const config = readConfig({ ...terminal.env, ...dev?.environment })
+  const config = await readConfig({ ...terminal.env, ...dev?.environment })
   return { runtime: runtimeOf(config, { log: silent }), table: config.OCTANT_TABLE }
 }
 
 /** The storage, and the one tenant of it that is meant. */
 export async function openTenant(options: Common, terminal: Terminal): Promise<{ runtime: Runtime; tenant: TenantId }> {
-  const runtime = openStorage(options, terminal)
+  const runtime = await openStorage(options, terminal)
   const chosen = options.tenant ?? usualTenant(runningOn(options.data)?.tenants ?? [])
   const { tenant } = checked(z.object({ tenant: TenantId }), { tenant: chosen })
   try {

@@ -19,7 +19,7 @@ export function addTenants(program: Command, terminal: Terminal) {
     .option("--currency <code>", "ISO 4217", "USD")
     .action(async ({ data, json, ...wish }: Common) => {
       const tenant = checked(Tenant, wish)
-      await createTenant(openStorage({ data }, terminal), tenant)
+      await createTenant(await openStorage({ data }, terminal), tenant)
       const next = `octant keys create --tenant ${tenant.id} --scope write --name <name>`
       show(
         terminal,
@@ -38,7 +38,7 @@ export function addTenants(program: Command, terminal: Terminal) {
   onData(group.command("list"))
     .description("all tenants")
     .action(async (options: Common) => {
-      const runtime = openStorage(options, terminal)
+      const runtime = await openStorage(options, terminal)
       const tenants = await inFlight(await listTenants(runtime), READS_IN_FLIGHT, (id) => getTenant(runtime, id))
       const rows = tenants.map(({ id, name, timeZone, currency, createdAt }) => [
         id,

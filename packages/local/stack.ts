@@ -93,7 +93,7 @@ async function started(
     queues: [...described, ...busQueues],
   })
   stops.push(queues.stop)
-  const config = readConfig({
+  const config = await readConfig({
     OCTANT_TABLE: TABLE,
     OCTANT_APPEND_QUEUE_URL: queues.queueUrl("append"),
     OCTANT_FOLD_QUEUE_URL: queues.queueUrl("fold"),

@@ -195,7 +195,7 @@ describe("a key file", () => {
 
 test("where no key is configured nothing is sealed, and the error says what is missing", async () => {
   const { vault } = runtimeOf(
-    readConfig({
+    await readConfig({
       OCTANT_TABLE: "octant",
       OCTANT_APPEND_QUEUE_URL: "http://127.0.0.1/append",
       OCTANT_FOLD_QUEUE_URL: "http://127.0.0.1/fold",

@@ -1,16 +1,17 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
-import { once } from "#core/once.ts"
+import type { Form } from "./forms.ts"
 
-/** What a value may look like. Made when the first of its kind is read: most functions are told a third of all there is. */
-const forms = {
-  text: once(() => z.string().check(z.minLength(1))),
-  name: once(() => z.string().check(z.minLength(3))),
-  token: once(() => z.string().check(z.minLength(24))),
-  url: once(() => z.url({ protocol: /^https?$/ })),
-  share: once(() => z.string().check(z.regex(/^(0(\.\d+)?|1)$/))),
+/**
+ * What is evidently right, and what zod would take as it is: it is loaded, and asked, for everything else. To load it for
+ * what it agrees to would be a tenth of a door's start.
+ */
+const evident: Record<Form, (value: string) => boolean> = {
+  text: (value) => /^[ -~]+$/.test(value),
+  name: (value) => /^[ -~]{3,}$/.test(value),
+  token: (value) => /^[ -~]{24,}$/.test(value),
+  url: (value) => /^https?:\/\/[^\s\\]+$/.test(value) && URL.canParse(value),
+  share: (value) => /^(0(\.\d+)?|1)$/.test(value),
 }
-type Variable = { form: keyof typeof forms; example: string; isOptional?: true }
+type Variable = { form: Form; example: string; isOptional?: true }
 
 const text = (example: string, form: "text" | "name" | "token" = "text") => ({ form, example }) as const
 const url = (example: string) => ({ form: "url", example }) as const
@@ -71,15 +72,23 @@ const together = [
 ] as const satisfies [Name, Name][]
 
 /**
- * The configuration, or an error that names the first missing or malformed value and shows an example. `needed` is what
- * this function cannot do without, beyond what none can.
+ * The configuration; rejects with an error that names the first missing or malformed value and shows an example. `needed`
+ * is what this function cannot do without, beyond what none can.
  */
-export function readConfig(environment: Record<string, string | undefined>, needed: readonly Name[] = []): Config {
+export async function readConfig(
+  environment: Record<string, string | undefined>,
+  needed: readonly Name[] = [],
+): Promise<Config> {
   const config: Partial<Record<Name, string>> = {}
   for (const [name, { form, isOptional }] of Object.entries<Variable>(variables) as [Name, Variable][]) {
     const value = environment[name]
     if (value === undefined && isOptional) continue
-    const result = forms[form]().safeParse(value)
+    if (value !== undefined && evident[form](value)) {
+      config[name] = value
+      continue
+    }
+    const { forms } = await import("./forms.ts")
+    const result = forms[form].safeParse(value)
     if (!result.success) throw wrong(name, result.error.issues[0]!.message)
     config[name] = result.data
   }

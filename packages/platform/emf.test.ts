@@ -42,7 +42,8 @@ const configured = {
   AWS_ACCESS_KEY_ID: "AKID",
   AWS_SECRET_ACCESS_KEY: "secret",
 }
-const onLambda = () => runtimeOf(readConfig({ ...configured, AWS_LAMBDA_FUNCTION_NAME: "octant-test-collect" }))
+const onLambda = async () =>
+  runtimeOf(await readConfig({ ...configured, AWS_LAMBDA_FUNCTION_NAME: "octant-test-collect" }))
 
 /** Every figure on a line, with its labels and its values; each must be where the line says that it is. */
 function told() {
@@ -64,7 +65,7 @@ function told() {
 }
 
 test("on Lambda the figures of a call are in its log when it ends, by the names that Prometheus has", async () => {
-  const runtime = onLambda()
+  const runtime = await onLambda()
   const handler = awaited(runtime, async (route: string) => {
     runtime.figures.count("octant_requests_total", { route, status: 200 })
     runtime.figures.took("octant_request_seconds", { route, status: 200 }, 40)
@@ -91,7 +92,7 @@ test("on Lambda the figures of a call are in its log when it ends, by the names 
 })
 
 test("what a failing call has told is told too, and the failure is the caller's", async () => {
-  const runtime = onLambda()
+  const runtime = await onLambda()
   const handler = worker(runtime, async () => {
     runtime.figures.count("octant_errors_total", { route: "/v1/query" })
     throw new Error("broken")
@@ -101,7 +102,7 @@ test("what a failing call has told is told too, and the failure is the caller's"
 })
 
 test("a figure that has more values than a line may hold is told whole", async () => {
-  const runtime = onLambda()
+  const runtime = await onLambda()
   await worker(runtime, async () => {
     for (let i = 0; i < 250; i++) runtime.figures.took("octant_queue_wait_seconds", { queue: "append" }, i)
   })()
@@ -109,7 +110,7 @@ test("a figure that has more values than a line may hold is told whole", async (
 })
 
 test("elsewhere nothing is written, and nothing is kept", async () => {
-  const runtime = runtimeOf(readConfig(configured))
+  const runtime = runtimeOf(await readConfig(configured))
   await awaited(runtime, async () => runtime.figures.count("octant_requests_total", { route: "/", status: 200 }))()
   expect(printed).toBe("")
 })

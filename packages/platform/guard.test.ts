@@ -144,7 +144,7 @@ describe("a vendor's API", () => {
 
 test("retries cannot storm: a thousand calls that all fail add a tenth, and ten", async () => {
   const { needs } = world()
-  const outside = guard(needs, { timeoutMs: 1000, attempts: 4, failures: 1_000_000 })
+  const outside = guard(needs, { timeoutMs: 1000, attempts: 4, failures: 1_000_000, budget: retryBudget() })
   let tried = 0
   const failing = async () => {
     tried++

@@ -1,5 +1,5 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel"
-import { type Budget, retryBudget } from "#core/budget.ts"
+import type { Budget } from "#core/budget.ts"
 import type { Clock } from "#core/clock.ts"
 
 /** Why a call of something outside gave nothing. */
@@ -44,6 +44,7 @@ export type GuardOptions = {
   /** How many failures in a row break the circuit, and for how long no call is then let through but a probe. */
   failures?: number
   openMs?: number
+  /** What retries are paid from; without it nothing is tried again. */
   budget?: Budget
   onChange?: (state: "open" | "closed") => void
 }
@@ -60,7 +61,7 @@ const SLOWEST_BACKOFF_MS = 5 * SECOND
 
 /** A time-out for each attempt, retries with full jitter out of a budget, and a circuit breaker around each attempt. */
 export function guard({ clock, random, sleep }: GuardNeeds, options: GuardOptions): Guard {
-  const { timeoutMs, failures = 5, openMs = 10 * SECOND, budget = retryBudget(), onChange } = options
+  const { timeoutMs, failures = 5, openMs = 10 * SECOND, budget, onChange } = options
   const breaker = circuitBreaker(
     handleWhen((error) => !(error instanceof OutsideError) || error.passing),
     { halfOpenAfter: until(clock, openMs), breaker: new ConsecutiveBreaker(failures) },
@@ -85,13 +86,13 @@ export function guard({ clock, random, sleep }: GuardNeeds, options: GuardOption
   return {
     isClosed: () => breaker.state === CircuitState.Closed,
     run: async (work, { attempts = options.attempts ?? 1 } = {}) => {
-      budget.earn()
+      budget?.earn()
       for (let attempt = 1; ; attempt++) {
         try {
           return await breaker.execute(() => once(work))
         } catch (error) {
           const failure = known(error)
-          if (!failure.passing || failure.reason === "broken" || attempt >= attempts || !budget.spend()) throw failure
+          if (!failure.passing || failure.reason === "broken" || attempt >= attempts || !budget?.spend()) throw failure
           const backoffMs = random() * Math.min(SLOWEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt)
           const askedMs = (failure.retryAfter ?? 0) * SECOND
           if (askedMs > SLOWEST_BACKOFF_MS) throw failure

@@ -27,8 +27,8 @@ export const worker =
     }
   }
 
-/** What tells of a call is made ready while the call waits for its first answer. */
+/** What tells of a call is made ready while the call waits for its first answer: when its question is on its way. */
 function begun<R>({ ready }: Base["told"], call: Promise<R>): Promise<R> {
-  ready()
+  setImmediate(ready)
   return call
 }

@@ -36,12 +36,12 @@ const status =
 const always = (answer: () => Response | "hang up") => Array.from({ length: 5000 }, () => answer)
 
 /** What every function is given to ask others with. */
-function world() {
+async function world() {
   const clock = fakeClock("2026-01-31T12:00:00.000Z")
   const lines: object[] = []
   const spans: Span[] = []
   const runtime = runtimeOf(
-    readConfig({
+    await readConfig({
       OCTANT_TABLE: "octant",
       OCTANT_APPEND_QUEUE_URL: "http://127.0.0.1/append",
       OCTANT_FOLD_QUEUE_URL: "http://127.0.0.1/fold",
@@ -60,7 +60,7 @@ function world() {
 }
 
 test("an answer is an answer, whatever its status: it is for whoever asked to judge", async () => {
-  const { fetch } = world()
+  const { fetch } = await world()
   answers = [status(404, { "x-why": "gone" }, "no such list"), status(204, {}, ""), status(302, { location: "/" }, "")]
   const missing = await fetch(url)
   expect([missing.status, missing.headers.get("x-why"), await missing.text()]).toEqual([404, "gone", "no such list"])
@@ -70,7 +70,7 @@ test("an answer is an answer, whatever its status: it is for whoever asked to ju
 })
 
 test("what passes is asked for again, and its last answer is the answer; what may be done once is done once", async () => {
-  const { fetch } = world()
+  const { fetch } = await world()
   answers = [status(503), () => "hang up"]
   expect(await (await fetch(url)).text()).toBe("well")
   answers = always(status(500, {}, "broken")).slice(0, 3)
@@ -82,7 +82,7 @@ test("what passes is asked for again, and its last answer is the answer; what ma
 })
 
 test("whoever has gone is not asked for again, and does not speak against the vendor", async () => {
-  const { fetch, lines } = world()
+  const { fetch, lines } = await world()
   const ending = new AbortController()
   answers = [
     () => {
@@ -97,7 +97,7 @@ test("whoever has gone is not asked for again, and does not speak against the ve
 })
 
 test("a dead vendor is left alone, probed once, and asked again when it is well; each is said once", async () => {
-  const { runtime, fetch, clock, lines, figure } = world()
+  const { runtime, fetch, clock, lines, figure } = await world()
   answers = always(() => "hang up")
   for (let i = 0; i < 50; i++) await fetch(url).catch(() => {})
   expect(asked).toHaveLength(5)
@@ -125,7 +125,7 @@ test("a dead vendor is left alone, probed once, and asked again when it is well;
 }, 30_000)
 
 test("retries cannot storm: a vendor that fails four times of five is asked a tenth more often, and ten times", async () => {
-  const { fetch } = world()
+  const { fetch } = await world()
   answers = Array.from({ length: 1000 }, (_, i) => (i % 5 === 4 ? well : status(500)))
   for (let i = 0; i < 300; i++) await fetch(url)
   expect(asked.length).toBeGreaterThan(300)
@@ -133,7 +133,7 @@ test("retries cannot storm: a vendor that fails four times of five is asked a te
 }, 30_000)
 
 test("an outside call is part of the trace, and carries it on", async () => {
-  const { runtime, fetch, spans } = world()
+  const { runtime, fetch, spans } = await world()
   const origin = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
   await unitOf(runtime, { name: "poll", kind: "internal", origin }, () => fetch(url))
   const [call, poll] = spans

@@ -19,7 +19,7 @@ const TICKS_A_SECOND = 100
 export async function startCluster(dir: string) {
   const dynamo = await startDynamo({ file: join(dir, "table.db") })
   const queues = await startChild("queues")
-  const config = readConfig({
+  const config = await readConfig({
     OCTANT_TABLE: "octant-bench",
     OCTANT_APPEND_QUEUE_URL: queues.ready.append,
     OCTANT_FOLD_QUEUE_URL: queues.ready.fold,

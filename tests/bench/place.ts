@@ -19,7 +19,7 @@ const NOWHERE = "http://127.0.0.1:9/queue"
 /** A database with our table, and what the pipeline needs to run in this process. No queue: messages are handed over. */
 export async function startPlace(options: { file?: string; meter?: Meter } = {}) {
   const dynamo = await startDynamo(options.file === undefined ? {} : { file: options.file })
-  const config = readConfig({
+  const config = await readConfig({
     OCTANT_TABLE: "octant-bench",
     OCTANT_APPEND_QUEUE_URL: NOWHERE,
     OCTANT_FOLD_QUEUE_URL: NOWHERE,

@@ -64,7 +64,7 @@ async function raw(): Promise<Answers> {
 
 /** Our two HTTP apps alone, on the parts that a configuration names. */
 async function door({ config }: { config: Config }): Promise<Answers> {
-  const runtime = runtimeOf(readConfig(config), { log: silent })
+  const runtime = runtimeOf(await readConfig(config), { log: silent })
   const tails = newTails()
   const collect = collectApp(runtime)
   const api = apiApp({ ...runtime, tails })
@@ -78,7 +78,7 @@ async function door({ config }: { config: Config }): Promise<Answers> {
 async function hooks({ config, dir }: { config: Config; dir: string }): Promise<Answers> {
   let url = ""
   const options = { log: silent, vault: localVault(dir), hooksUrl: () => url }
-  const app = hooksApp(runtimeOf(readConfig(config), options))
+  const app = hooksApp(runtimeOf(await readConfig(config), options))
   const server = await serveHttp([{ prefix: "/", fetch: (request) => app.fetch(request) }])
   url = server.url
   return { ready: () => ({ url }), stop: server.stop }
@@ -99,7 +99,7 @@ async function queues(): Promise<Answers> {
 
 /** The append and the fold worker, between the queues and the database; they begin when told. */
 async function workers({ config: given }: { config: Config }): Promise<Answers> {
-  const config = readConfig(given)
+  const config = await readConfig(given)
   const runtime = runtimeOf(config, { log: silent })
   const handlers = {
     append: { handler: appendWorker(runtime), queueUrl: config.OCTANT_APPEND_QUEUE_URL },

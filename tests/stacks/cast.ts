@@ -33,7 +33,7 @@ export async function startCast() {
   stops.push(dynamo.stop)
 
   const { variables } = model.functions[0]!.environment
-  const operator = runtimeOf(readConfig({ ...given, ...variables, AWS_ENDPOINT_URL_DYNAMODB: dynamo.url }))
+  const operator = runtimeOf(await readConfig({ ...given, ...variables, AWS_ENDPOINT_URL_DYNAMODB: dynamo.url }))
   await createTable(operator.call, variables.OCTANT_TABLE!)
   const tenant = Tenant.parse({ id: "acme", name: "Acme" })
   await createTenant(operator, tenant)

@@ -31,7 +31,7 @@ export function addBackup(program: Command, terminal: Terminal) {
 
 async function backup(folder: string, options: BackupOptions, terminal: Terminal) {
   const only = options.all ? undefined : (await openTenant(options, terminal)).tenant
-  const { runtime, table } = openTable(options, terminal)
+  const { runtime, table } = await openTable(options, terminal)
   const raw = rawTable(runtime.call, table)
   const started = terminal.clock()
   const target = newBackup(folder)
@@ -74,7 +74,7 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
     })
     return
   }
-  const { runtime, table } = openTable(options, terminal)
+  const { runtime, table } = await openTable(options, terminal)
   const started = terminal.clock()
   const bar = terminal.bar("restoring", items)
   let done = 0
