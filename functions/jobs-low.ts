@@ -1,7 +1,6 @@
+import { reconcile, replay } from "#pipeline/jobs/low.ts"
 import { readConfig } from "#platform/config.ts"
-import { jobWorker } from "#platform/job-worker.ts"
-import { worker } from "#platform/lambda.ts"
-import { runtimeOf } from "#platform/runtime.ts"
+import { jobsOf } from "#platform/job-worker.ts"
 
-const runtime = runtimeOf(await readConfig(process.env, ["OCTANT_JOBS_LOW_QUEUE_URL", "OCTANT_BUS"]))
-export const handler = worker(runtime, jobWorker(runtime, "jobs-low"))
+const config = await readConfig(process.env, ["OCTANT_JOBS_LOW_QUEUE_URL", "OCTANT_BUS"])
+export const handler = jobsOf(config, "jobs-low", { reconcile, replay })

@@ -189,9 +189,9 @@ test("the environment is read where a process begins", () => {
 describe("what the door for events loads", () => {
   const { loaded, foreign } = loadedBy("functions/collect.ts")
 
-  test("has zod's small part and not its large one", () => {
-    expect([...foreign].filter((name) => name === "zod" || name === "zod/v4")).toEqual([])
-    expect(foreign).toContain("zod/mini")
+  test("is Hono, and no zod: that is loaded when there is something to object to", () => {
+    expect([...foreign].filter((name) => !name.startsWith("node:") && !name.startsWith("hono"))).toEqual([])
+    expect(foreign).toContain("hono/hono-base")
   })
 
   test("is nothing that only questions need", () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { fakeClock } from "#core/clock.ts"
 import { randomText, seededNumbers, seededRandom } from "#core/random.ts"
 import { audited, readAudit, verifyAudit } from "#store/audit.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { calm } from "./chaos/proxy.ts"
 import { type Ground, startGround } from "./chaos/world.ts"
 

@@ -7,7 +7,7 @@ import { answer } from "#pipeline/answer.ts"
 import { cachedAnswer } from "#pipeline/cache.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { cacheOf } from "#platform/cache.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { startWorld, type World } from "./world.ts"
 
 let world: World

@@ -10,6 +10,7 @@ import { randomText, seededRandom } from "#core/random.ts"
 import type { Post } from "#delivery/deliver.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import type { DevTenant } from "#local/home.ts"
+import { kindNamed } from "#pipeline/jobs/kinds.ts"
 import { replay } from "#pipeline/replay.ts"
 import { appendWorker } from "#platform/append-worker.ts"
 import type { AwsCall } from "#platform/aws.ts"
@@ -201,7 +202,9 @@ async function jobsOf(tenant: DevTenant) {
     const { json, status } = await ask("/v1/jobs", wish, { "idempotency-key": `the-same-${wish.kind}` })
     expect(status).toBe(202)
     const request = JSON.stringify({ version: 1, tenant: tenant.id, job: json.id })
-    expect(await inTurn(() => jobWorker(runtime, "jobs-high")(recordsOf([request])))).toEqual({ batchItemFailures: [] })
+    expect(await inTurn(() => jobWorker({ ...runtime, kindNamed }, "jobs-high")(recordsOf([request])))).toEqual({
+      batchItemFailures: [],
+    })
     const authorization = `Bearer ${tenant.adminKey}`
     heard.push(await inTurn(() => open.knock("api", `/v1/jobs/${json.id}/result`, { headers: { authorization } })))
   }

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { createKey, NewKey } from "#access/key.ts"
 import { seededRandom } from "#core/random.ts"
 import { factsOf } from "#platform/topology.ts"
-import { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
+import { TenantId } from "#store/tenant-id.ts"
 
 /** A table that takes every question and answers none. */
 let silent: Server

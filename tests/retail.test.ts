@@ -8,7 +8,7 @@ import { type Stack, startStack } from "#local/stack.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { reconcile } from "#pipeline/reconcile.ts"
 import { replay } from "#pipeline/replay.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 
 /**
  * Two months of a UK shop (Online Retail, UCI 352, Chen, CC BY 4.0) through the HTTP door. The data is not part of the

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { limiterOf, type Request, type Windows } from "./limit.ts"
 import { type PlanName, plans } from "./plans.ts"
 

@@ -16,7 +16,8 @@ import {
   shown,
   states,
 } from "#pipeline/jobs/job.ts"
-import { kindNamed, kindNames } from "#pipeline/jobs/kinds.ts"
+import { kindNames } from "#pipeline/jobs/kind.ts"
+import { kindNamed } from "#pipeline/jobs/kinds.ts"
 import { readResult } from "#pipeline/jobs/result.ts"
 import type { AuditNeeds } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"

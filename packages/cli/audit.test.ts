@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { keys, TenantId } from "#store/keys.ts"
+import { keys } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { startWorld, type World } from "./world.ts"
 
 let world: World

@@ -1,7 +1,7 @@
 import type { Command } from "commander"
 import type { Answer } from "#pipeline/answer.ts"
 import { type Job, states } from "#pipeline/jobs/job.ts"
-import { kindNames } from "#pipeline/jobs/kinds.ts"
+import { kindNames } from "#pipeline/jobs/kind.ts"
 import { ask, targetOf } from "./api.ts"
 import { createJob, doneJob, jobResult, pathOf, percentOf } from "./job.ts"
 import { jsonOption, onApi, type Remote, whole } from "./options.ts"

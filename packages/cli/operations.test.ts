@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { pack, unpack } from "#core/pack.ts"
-import { keys, TenantId } from "#store/keys.ts"
+import { keys } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { startWorld, type World } from "./world.ts"
 
 let world: World

@@ -5,9 +5,10 @@ import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import { pack, unpack } from "#core/pack.ts"
 import { type AuditNeeds, audited } from "#store/audit.ts"
-import { keys, TenantId } from "#store/keys.ts"
+import { keys } from "#store/keys.ts"
 import { DomainEvent } from "#store/outbox.ts"
 import type { Item, Key, Table } from "#store/table.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { getWebhook, listWebhooks, TEST, wants } from "./webhook.ts"
 
 export const states = ["pending", "delivered", "failed"] as const

@@ -5,6 +5,7 @@ import { hooksApp } from "#api/hooks.ts"
 import { type Clock, SECOND } from "#core/clock.ts"
 import { failure, type Log, silent } from "#core/log.ts"
 import type { Tracing } from "#core/unit.ts"
+import { kindNamed } from "#pipeline/jobs/kinds.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { appendWorker } from "#platform/append-worker.ts"
 import { awsClient } from "#platform/aws.ts"
@@ -193,7 +194,7 @@ type Queues = Awaited<ReturnType<typeof startQueues>>
 
 /** Appending first: folds are asked for by it. */
 function work(runtime: Runtime, queues: Queues, isStopping: () => boolean) {
-  const stoppable = { ...runtime, isStopping }
+  const stoppable = { ...runtime, isStopping, kindNamed }
   const handlers = {
     append: appendWorker(runtime),
     fold: foldWorker(runtime, isStopping),

@@ -2,7 +2,7 @@ import { isAway } from "#core/away.ts"
 import { type Clock, DAY, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { inFlight } from "#core/parallel.ts"
-import { keys, OPERATOR, TenantId } from "#store/keys.ts"
+import { isTenantId, keys, OPERATOR, type TenantId } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 
 /**
@@ -35,8 +35,8 @@ export function reasonOf(error: unknown): Reason {
 /** Whose a message is, as far as it can be read; the operator's, if it cannot. */
 export function addresseeOf(body: string): TenantId {
   const [, appended = ""] = /^1 (\S{1,40}) /.exec(body) ?? []
-  const tenant = TenantId.safeParse(appended === "" ? askedIn(body) : appended)
-  return tenant.success ? tenant.data : OPERATOR
+  const tenant = appended === "" ? askedIn(body) : appended
+  return isTenantId(tenant) ? tenant : OPERATOR
 }
 
 function askedIn(body: string): unknown {

@@ -75,10 +75,10 @@ const together = [
  * The configuration; rejects with an error that names the first missing or malformed value and shows an example. `needed`
  * is what this function cannot do without, beyond what none can.
  */
-export async function readConfig(
+export async function readConfig<Needed extends Name = never>(
   environment: Record<string, string | undefined>,
-  needed: readonly Name[] = [],
-): Promise<Config> {
+  needed: readonly Needed[] = [],
+): Promise<Config & Record<Needed, string>> {
   const config: Partial<Record<Name, string>> = {}
   for (const [name, { form, isOptional }] of Object.entries<Variable>(variables) as [Name, Variable][]) {
     const value = environment[name]
@@ -96,7 +96,7 @@ export async function readConfig(
   for (const [one, other] of together) {
     if (config[one] !== undefined && config[other] === undefined) throw wrong(other, `it is needed beside ${one}`)
   }
-  return config as Config
+  return config as Config & Record<Needed, string>
 }
 
 const wrong = (name: Name, message: string) => new Error(`${name}: ${message}; for example ${variables[name].example}`)

@@ -5,7 +5,7 @@ import { failure } from "#core/log.ts"
 import { unitOf } from "#core/unit.ts"
 import { noteFailures } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import {
   answerOf,
   type Failed,

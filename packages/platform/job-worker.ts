@@ -6,8 +6,14 @@ import { unitOf } from "#core/unit.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { noteFailures } from "#pipeline/failures.ts"
 import { JOB_ID } from "#pipeline/jobs/job.ts"
+import type { Kind, KindName, KindNamed } from "#pipeline/jobs/kind.ts"
 import { type Worked, type WorkNeeds, workJob } from "#pipeline/jobs/work.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
+import { baseOf } from "./base.ts"
+import { putEvents } from "./bus.ts"
+import type { Config } from "./config.ts"
+import { jobSender } from "./jobs.ts"
+import { worker } from "./lambda.ts"
 import {
   answerOf,
   type Failed,
@@ -24,7 +30,7 @@ import type { QueueName } from "./topology.ts"
 type JobQueue = Extract<QueueName, `jobs-${string}`>
 type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "sendJob" | "publish"> &
   Waits &
-  Pick<WorkNeeds, "isStopping" | "isFull">
+  Pick<WorkNeeds, "isStopping" | "isFull" | "kindNamed">
 
 const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.string().check(z.regex(JOB_ID)) })
 
@@ -43,6 +49,22 @@ const tellingBus = (runtime: Needs) => async (tenant: TenantId) => {
   } catch (error) {
     runtime.log("bus.failed", { tenant, ...failure(error) })
   }
+}
+
+/** A function of jobs: what it knows to do is loaded with it. Another kind that comes its way fails as any other fault. */
+export function jobsOf(
+  config: Config & { OCTANT_BUS: string },
+  queue: JobQueue,
+  kinds: Partial<Record<KindName, Kind>>,
+) {
+  const base = baseOf(config)
+  const kindNamed: KindNamed = async (name) => {
+    const kind = kinds[name]
+    if (!kind) throw new Error(`${queue} does not do ${name}`)
+    return kind
+  }
+  const needs = { sendJob: jobSender(base.call, config), publish: putEvents(base.call, config.OCTANT_BUS), kindNamed }
+  return worker(base, jobWorker({ ...base, ...needs }, queue))
 }
 
 /** Works jobs, each by itself. A message is done when its job's document says what is to become of it. */

@@ -5,8 +5,9 @@ import { randomText, seededNumbers, seededRandom } from "#core/random.ts"
 import { AwsError } from "#platform/aws.ts"
 import { startTable } from "#platform/fixture.ts"
 import { type Actor, announced, audited, GENESIS, noted, readAudit, verifyAudit } from "./audit.ts"
-import { keys, padded, TenantId } from "./keys.ts"
+import { keys, padded } from "./keys.ts"
 import type { Item, Table } from "./table.ts"
+import { TenantId } from "./tenant-id.ts"
 
 let table: Table
 let stop: () => Promise<void>

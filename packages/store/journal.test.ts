@@ -16,8 +16,9 @@ import {
   packBatches,
   unpackBatches,
 } from "./journal.ts"
-import { keys, TenantId } from "./keys.ts"
+import { keys } from "./keys.ts"
 import type { Table } from "./table.ts"
+import { TenantId } from "./tenant-id.ts"
 
 let table: Table
 let stop: () => Promise<void>

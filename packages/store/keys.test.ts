@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { BUCKETS, belongs, keys, padded, seenKey, TenantId, timelineKey } from "./keys.ts"
+import { BUCKETS, belongs, keys, padded, seenKey, timelineKey } from "./keys.ts"
+import { TenantId } from "./tenant-id.ts"
 
 const tenants = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/).map((text) => TenantId.parse(text))
 const anything = fc.string({ unit: "binary" })

@@ -1,17 +1,15 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
 import { sha256, shortHash } from "#core/hash.ts"
 import type { Key } from "./table.ts"
+import type { TenantId } from "./tenant-id.ts"
+
+export type { TenantId }
 
 /**
  * Every key of the table is made here, and every key begins with its tenant.
  * A tenant's id is a slug, so no id can hold the separator and no tenant's keys can begin another's.
  */
-export const TenantId = z
-  .string()
-  .check(z.regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, "must be 1 to 40 characters of a-z, 0-9 and inner hyphens"))
-  .brand<"TenantId">()
-export type TenantId = z.infer<typeof TenantId>
+export const TENANT_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
+export const isTenantId = (id: unknown): id is TenantId => typeof id === "string" && TENANT_ID.test(id)
 
 /** Holds what belongs to no tenant: the register of tenants. Nobody can be given this id. */
 export const OPERATOR = "octant" as TenantId
@@ -21,8 +19,8 @@ export const OPERATOR = "octant" as TenantId
  * `undefined` for what no source can be called.
  */
 export function ownerOf(source: string): TenantId | undefined {
-  const tenant = TenantId.safeParse(SOURCE.exec(source)?.[1])
-  return tenant.success && tenant.data !== OPERATOR ? tenant.data : undefined
+  const tenant = SOURCE.exec(source)?.[1]
+  return isTenantId(tenant) && tenant !== OPERATOR ? tenant : undefined
 }
 const SOURCE = /^src_([a-z0-9-]{1,40})_[0-9A-Za-z]{16}$/
 export const SOURCE_TAIL = 16

@@ -2,8 +2,9 @@ import "#core/words.ts"
 import * as z from "zod/mini"
 import { shortHash } from "#core/hash.ts"
 import { pack, unpack } from "#core/pack.ts"
-import { keys, TenantId } from "./keys.ts"
+import { keys } from "./keys.ts"
 import type { Table, Write } from "./table.ts"
+import { TenantId } from "./tenant-id.ts"
 
 /** Something that happened to a tenant, as it travels over the bus. The same fact has the same id, however often it is told. */
 export const DomainEvent = z.object({

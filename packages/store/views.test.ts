@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { fakeClock } from "#core/clock.ts"
 import { randomText, seededRandom } from "#core/random.ts"
 import { startTable } from "#platform/fixture.ts"
-import { keys, TenantId } from "./keys.ts"
+import { keys } from "./keys.ts"
 import type { Table } from "./table.ts"
+import { TenantId } from "./tenant-id.ts"
 import {
   commit,
   firstHead,

@@ -18,7 +18,7 @@ import { type Config, readConfig } from "#platform/config.ts"
 import { foldWorker } from "#platform/fold-worker.ts"
 import { runtimeOf } from "#platform/runtime.ts"
 import { queues as queueFacts } from "#platform/topology.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import type { Answers, Question, Reply } from "./child.ts"
 
 const GLANCE_MS = 10

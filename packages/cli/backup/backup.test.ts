@@ -3,7 +3,8 @@ import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createTable } from "#local/table.ts"
-import { keys, TenantId } from "#store/keys.ts"
+import { keys } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 import { startWorld, type World } from "../world.ts"
 
 let world: World

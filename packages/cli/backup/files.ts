@@ -5,7 +5,7 @@ import "#core/words.ts"
 import * as z from "zod/mini"
 import { sha256 } from "#core/hash.ts"
 import type { RawItem } from "#platform/raw.ts"
-import { TenantId } from "#store/keys.ts"
+import { TenantId } from "#store/tenant-id.ts"
 
 const VERSION = 1
 const MANIFEST = "manifest.json"

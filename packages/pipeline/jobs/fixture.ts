@@ -3,8 +3,8 @@ import { untold } from "#store/outbox.ts"
 import type { Table } from "#store/table.ts"
 import { settle } from "../fixture.ts"
 import { createJob, type Job, readJob } from "./job.ts"
-import type { Priority } from "./kind.ts"
-import { type KindName, kindNamed } from "./kinds.ts"
+import type { KindName, Priority } from "./kind.ts"
+import { kindNamed } from "./kinds.ts"
 import { readResult } from "./result.ts"
 import { type WorkNeeds, workJob } from "./work.ts"
 
@@ -14,7 +14,7 @@ export async function settleJobs(table: Table, more: Partial<WorkNeeds> = {}) {
   const { tenant, needs } = world
   const sent: { tenant: TenantId; id: string; priority: Priority; delaySeconds: number }[] = []
   const sendJob: WorkNeeds["sendJob"] = async (job, delaySeconds = 0) => void sent.push({ ...job, delaySeconds })
-  const working = { ...needs, sendJob, ...more }
+  const working = { ...needs, sendJob, kindNamed, ...more }
   return {
     ...world,
     working,

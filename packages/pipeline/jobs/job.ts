@@ -6,8 +6,7 @@ import { type Actor, type AuditNeeds, audited } from "#store/audit.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import { type DomainEvent, happened, toTell } from "#store/outbox.ts"
 import type { Item, Table, Write } from "#store/table.ts"
-import type { Checkpoint, Kind, Priority } from "./kind.ts"
-import type { KindName } from "./kinds.ts"
+import type { Checkpoint, Kind, KindName, Priority } from "./kind.ts"
 import type { Found } from "./result.ts"
 
 export const states = ["queued", "running", "done", "failed", "cancelled"] as const

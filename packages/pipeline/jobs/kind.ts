@@ -5,6 +5,9 @@ import type { Actor } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 
+export const kindNames = ["query", "replay", "reconcile"] as const
+export type KindName = (typeof kindNames)[number]
+
 /** `high` for what somebody waits for; each priority has a queue and workers of its own. */
 export const priorities = ["high", "low"] as const
 export type Priority = (typeof priorities)[number]
@@ -45,6 +48,9 @@ type Of<Input extends z.ZodMiniType<object>> = Omit<Kind, "Input" | "run"> & {
   Input: Input
   run(needs: RunNeeds, tenant: TenantId, input: z.output<Input>, run: Run): Promise<Ran>
 }
+
+/** What a worker knows to do. */
+export type KindNamed = (name: KindName) => Promise<Kind>
 
 /** A kind with an input of its own. What is kept was checked by an older version of us, perhaps: it is checked again. */
 export const kindOf = <Input extends z.ZodMiniType<object>>({ run, ...kind }: Of<Input>): Kind => ({

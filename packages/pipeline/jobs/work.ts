@@ -2,13 +2,13 @@ import { MINUTE, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import type { TenantId } from "#store/keys.ts"
 import { isOver, type Kept, type SendJob, ttlFrom } from "./job.ts"
-import type { Run, RunNeeds } from "./kind.ts"
-import { type KindName, kindNamed } from "./kinds.ts"
+import type { KindName, KindNamed, Run, RunNeeds } from "./kind.ts"
 import { type Lease, Lost, takeJob } from "./lease.ts"
 import { writeResult } from "./result.ts"
 
 export type WorkNeeds = RunNeeds & {
   sendJob: SendJob
+  kindNamed: KindNamed
   /** Hears that a tenant's job is over: what tells of it lies in the outbox. */
   ended?: ((tenant: TenantId) => Promise<void>) | undefined
   /** Whether this worker is about to stop. */
@@ -61,7 +61,7 @@ async function runJob(needs: WorkNeeds, tenant: TenantId, lease: Lease): Promise
   const { id, kind, input, attempts, run: name } = lease.job()
   try {
     if (attempts > MOST_ATTEMPTS) throw new Fault("internal", GIVEN_UP)
-    const { run } = await kindNamed(kind)
+    const { run } = await needs.kindNamed(kind)
     const ran = await run(needs, tenant, input, runOf(needs, lease))
     if (ran.outcome === "interrupted") return await handOn(needs, tenant, lease)
     const result = { text: JSON.stringify(ran.result), ttl: ttlFrom(needs.clock()) }
