@@ -1,10 +1,9 @@
 import { type Clock, HOUR, instant, MINUTE, SECOND } from "#core/clock.ts"
 import type { Polled, PollOutcome } from "#pipeline/backpoll.ts"
-import { type AuditNeeds, audited } from "#store/audit.ts"
-import { keys, ownerOf, type TenantId } from "#store/keys.ts"
+import { keys, ownerOf } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { openText, type Vault } from "#store/vault.ts"
-import { credentialOf, isStill, setOf, vendorIn } from "./source.ts"
+import { credentialOf, setOf, vendorIn } from "./source.ts"
 
 type Needs = { table: Table; clock: Clock; vault: Vault }
 
@@ -57,25 +56,4 @@ export async function claimPoll(needs: Needs, id: string): Promise<Claim | undef
       return outcome
     },
   }
-}
-
-/** A list is read again at most so often, whatever is thought to be missing. */
-const REWIND_EVERY_MS = HOUR
-
-/** Has the next poll of a source begin at `since`, and not before the source was made. */
-export async function rewindPoll(
-  needs: AuditNeeds & Pick<Needs, "table">,
-  tenant: TenantId,
-  id: string,
-  since: number,
-): Promise<"asked" | "asked lately" | "not polled"> {
-  const { table, clock } = needs
-  const item = ownerOf(id) === tenant ? await table.get(keys.source(tenant, id)) : undefined
-  if (!item || item.paused === true || !(item.credential instanceof Uint8Array)) return "not polled"
-  const now = clock()
-  if (now - Number(item.rewoundAt ?? 0) < REWIND_EVERY_MS) return "asked lately"
-  const rewindTo = Math.max(since, Date.parse(String(item.createdAt)))
-  const deed = { action: "remedy.backpoll", subject: id, details: { since: instant(rewindTo) } }
-  const change = { set: keys.source(tenant, id), values: { rewindTo, rewoundAt: now }, condition: isStill(item) }
-  return (await audited(needs, tenant, deed, [change])) ? "asked" : "not polled"
 }

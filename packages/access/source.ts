@@ -7,6 +7,7 @@ import { ofAccount } from "#sources/account.ts"
 import { isDescribed, usualConfig, VendorConfig, VendorId, VendorName, vendorOf } from "#sources/registry.ts"
 import type { Vendor } from "#sources/source.ts"
 import { type AuditNeeds, audited } from "#store/audit.ts"
+import { isStill } from "#store/item.ts"
 import { keys, ownerOf, SOURCE_TAIL, type TenantId } from "#store/keys.ts"
 import type { Item, Table, Write } from "#store/table.ts"
 import { type Sealing, sealText, type Vault } from "#store/vault.ts"
@@ -202,8 +203,6 @@ export async function itemOf({ table }: { table: Pick<Table, "get"> }, tenant: T
   return item
 }
 
-/** Nothing is made anew of a source that was deleted meanwhile. */
-export const isStill = (item: Item) => ({ attribute: "createdAt", is: "=", value: String(item.createdAt) }) as const
 /** Sets attributes of a source that is there. */
 export const setOf = (table: Table, tenant: TenantId, item: Item, values: Values) =>
   table.set(keys.source(tenant, item.sk), values, isStill(item))

@@ -5,6 +5,7 @@ import { Fault } from "#core/fault.ts"
 import { type Random, randomText } from "#core/random.ts"
 import { eventTypes } from "#events/domain.ts"
 import { type AuditNeeds, audited } from "#store/audit.ts"
+import { isStill } from "#store/item.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 import { openText, type Sealing, sealText, type Vault } from "#store/vault.ts"
@@ -130,8 +131,6 @@ async function itemOf({ table }: { table: Pick<Table, "get"> }, tenant: TenantId
 
 export const wants = ({ enabled, events }: Webhook, type: string) =>
   enabled && (events.includes(ALL) || events.includes(type))
-
-const isStill = (item: Item) => ({ attribute: "createdAt", is: "=", value: String(item.createdAt) }) as const
 
 export async function changeWebhook(
   needs: WebhookNeeds,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { rewindPoll } from "#access/rewind.ts"
 import { type Made, startWorld, type World } from "#api/fixtures.ts"
 import { DAY, HOUR, instant, MINUTE } from "#core/clock.ts"
 import { writeDay } from "#pipeline/quality/documents.ts"
@@ -160,7 +161,6 @@ test("a remedy stands in the audit log, and is done at most once an hour", async
   await poll()
   const { check: one } = await import("#pipeline/quality/check.ts")
   const { newTails } = await import("#pipeline/reading.ts")
-  const { rewindPoll } = await import("#access/polling.ts")
   const { runtime } = world.stack
   const needs = {
     ...runtime,

@@ -1,3 +1,4 @@
+import { rewindPoll } from "#access/rewind.ts"
 import { listTenants } from "#access/tenant.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { check } from "#pipeline/quality/check.ts"
@@ -12,9 +13,8 @@ export const checkWorker = (
     Partial<Pick<Runtime, "tracing">>,
   tails = newTails(),
 ) => {
-  // Most checks ask no vendor anew, and need to know none.
-  const rewind = async (tenant: TenantId, source: string, since: number) =>
-    (await import("#access/polling.ts")).rewindPoll({ ...runtime, actor: "schedule" }, tenant, source, since)
+  const rewind = (tenant: TenantId, source: string, since: number) =>
+    rewindPoll({ ...runtime, actor: "schedule" }, tenant, source, since)
   const needs = { ...runtime, tails, rewind }
   return scheduled(runtime, "check", async (each) => {
     const tenants = await listTenants(runtime)

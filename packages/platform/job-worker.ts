@@ -1,4 +1,3 @@
-import { getHeapStatistics } from "node:v8"
 import "#core/words.ts"
 import * as z from "zod/mini"
 import { failure } from "#core/log.ts"
@@ -38,7 +37,7 @@ const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.st
 const FULL_SHARE = 0.92
 
 function isFull() {
-  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
+  const { used_heap_size: used, heap_size_limit: limit } = process.getBuiltinModule("node:v8").getHeapStatistics()
   return used > FULL_SHARE * limit
 }
 
