@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
-import { AwsError, type AwsOptions, awsClient } from "./aws.ts"
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { isAway } from "#core/away.ts"
+import { fakeClock } from "#core/clock.ts"
+import { AwsError, type AwsOptions, awsClient, CircuitOpen } from "./aws.ts"
 
 /** A service that misbehaves as it was told, one answer after the other. */
 type Behaviour = (response: ServerResponse, request: IncomingMessage) => void
@@ -155,18 +157,77 @@ test("four attempts are made and no more; the last refusal is told", async () =>
   await expect(get({ attempts: 2 })).rejects.toThrow("socket hang up")
 })
 
-test("a service that is away is not asked many times as often: retries are paid from a budget, each service its own", async () => {
+test("a service that is too busy is not asked many times as often: retries are paid from a budget, each service its own", async () => {
   const call = client()
   const askFor = async (service: "dynamodb" | "sqs", times: number) => {
     for (let i = 0; i < times; i++) await call(service, "GetItem", {}).catch(() => {})
   }
-  script.push(...Array.from({ length: 1000 }, () => hangsUp))
+  script.push(...Array.from({ length: 1000 }, () => refuses("ThrottlingException")))
   await askFor("dynamodb", 100)
   // A hundred retries in store, and one earned by every fifth call after the first; all attempts would be 400 requests.
   expect(received.length).toBe(100 + 100 + 19)
   received.length = 0
   await askFor("sqs", 1)
   expect(received.length).toBe(4)
+})
+
+describe("a service that fails ten times in a row", () => {
+  const broken = () => {
+    const clock = fakeClock("2026-01-31T12:00:00.000Z")
+    const heard: string[] = []
+    const call = client({ clock, attempts: 1, onChange: (service, state) => void heard.push(`${service} ${state}`) })
+    const ask = (service: "dynamodb" | "sqs" = "dynamodb") => call(service, "GetItem", {})
+    const fail = async (times: number, how = hangsUp) => {
+      script.push(...Array.from({ length: times }, () => how))
+      for (let i = 0; i < times; i++) await ask().catch(() => {})
+    }
+    return { clock, heard, ask, fail }
+  }
+
+  test("is left alone for five seconds, which its callers are told at once and may come again", async () => {
+    const { clock, heard, ask, fail } = broken()
+    await fail(10)
+    clock.advance(4999)
+    const error = (await ask().catch((reason: unknown) => reason)) as Error
+    expect(error).toBeInstanceOf(CircuitOpen)
+    expect(isAway(error)).toBe(true)
+    expect(slept).toEqual([])
+    expect(received).toHaveLength(10)
+    expect(heard).toEqual(["dynamodb open"])
+  })
+
+  test("is then asked by one call, and by all when that has gone well", async () => {
+    const { clock, heard, ask, fail } = broken()
+    await fail(10)
+    clock.advance(5000)
+    script.push(hangsUp)
+    await expect(ask()).rejects.toThrow("socket hang up")
+    await expect(ask()).rejects.toThrow(CircuitOpen)
+    clock.advance(5000)
+    script.push(well, well)
+    for (let i = 0; i < 2; i++) await expect(ask()).resolves.toEqual({ Item: { pk: { S: "a" } } })
+    expect(heard).toEqual(["dynamodb open", "dynamodb open", "dynamodb closed"])
+  })
+
+  test("does not keep us from another one", async () => {
+    const { ask, fail } = broken()
+    await fail(10, answers(500, ""))
+    await expect(ask()).rejects.toThrow(CircuitOpen)
+    script.push(well)
+    await expect(ask("sqs")).resolves.toEqual({ Item: { pk: { S: "a" } } })
+  })
+
+  test("is asked as ever if it answered once meanwhile, or if all it did was to refuse", async () => {
+    const { ask, fail } = broken()
+    await fail(9)
+    script.push(well)
+    await ask()
+    await fail(9)
+    await fail(20, refuses("ThrottlingException"))
+    await fail(20, refuses("ValidationException"))
+    script.push(well)
+    await expect(ask()).resolves.toEqual({ Item: { pk: { S: "a" } } })
+  })
 })
 
 test("pauses between attempts double, up to two seconds, and chance spreads them", async () => {

@@ -1,6 +1,7 @@
 import type { Agent } from "node:http"
 import { retryBudget } from "#core/budget.ts"
 import { type Clock, systemClock } from "#core/clock.ts"
+import type { Breaker } from "./breaker.ts"
 import { type Credentials, signer } from "./signature.ts"
 
 // To import them makes Node load all that they could export, its own fetch too: a third of a worker's cold start.
@@ -38,6 +39,8 @@ export type AwsOptions = {
   /** How long all attempts may take together. */
   withinMs?: number
   clock?: Clock
+  /** Hears when a service is left alone for a while, and when it is well again. */
+  onChange?: (service: Service, state: "open" | "closed") => void
 }
 
 /** One request of the AWS JSON protocol; throws `AwsError`, or the network's own error after the last attempt. */
@@ -66,6 +69,9 @@ const passing = new Set([
   "ServiceUnavailable",
 ])
 const TIMEOUT_MS = 10_000
+/** So many attempts in a row that came to nothing: then nobody waits for that service for a while. */
+const MOST_FAILURES = 10
+const OPEN_MS = 5_000
 /** A retry for every five calls of a service, and a hundred in store: when all of them fail, retries add a fifth to its load. */
 const RETRIES = { perCall: 0.2, most: 100 }
 const FIRST_BACKOFF_MS = 50
@@ -74,7 +80,8 @@ const SLOWEST_BACKOFF_MS = 2000
 /**
  * AWS by signed requests (Signature Version 4) over kept-alive connections. The SDK would do the same in ten times
  * the bytes and twenty times the start-up (docs/decisions/003). Passing faults are retried with full jitter, within a
- * budget: what is away for all is not asked four times as often.
+ * budget: what is away for all is not asked four times as often, and after ten failures in a row not at all for five
+ * seconds: each service has a circuit breaker, which is loaded with its first failure.
  */
 export function awsClient(options: AwsOptions): AwsCall {
   const agents = new Map<string, Agent>()
@@ -151,20 +158,32 @@ export function awsClient(options: AwsOptions): AwsCall {
     events: retryBudget(RETRIES),
   }
 
+  const breakers: Partial<Record<Service, Breaker>> = {}
+  const guarded = async <T>(service: Service, work: () => Promise<T>): Promise<T> => {
+    const known = breakers[service]
+    if (known) return closed(known.execute(work))
+    try {
+      return await work()
+    } catch (error) {
+      if (!counts(error)) throw error
+      const { breaker } = await import("./breaker.ts")
+      const onChange = (state: "open" | "closed") => options.onChange?.(service, state)
+      const made = breaker(clock, { failures: MOST_FAILURES, openMs: OPEN_MS, counts, onChange })
+      breakers[service] ??= made
+      return closed(breakers[service].execute(() => Promise.reject(error as Error)))
+    }
+  }
+
   return async (service, action, body) => {
     const text = JSON.stringify(body)
     budgets[service].earn()
     const until = clock() + (options.withinMs ?? Number.POSITIVE_INFINITY)
     for (let attempt = 1; ; attempt++) {
       try {
-        return await once(
-          service,
-          action,
-          text,
-          Math.max(1, Math.min(options.timeoutMs ?? TIMEOUT_MS, until - clock())),
-        )
+        const timeoutMs = Math.max(1, Math.min(options.timeoutMs ?? TIMEOUT_MS, until - clock()))
+        return await guarded(service, () => once(service, action, text, timeoutMs))
       } catch (error) {
-        const retry = error instanceof AwsError ? isPassing(error) : true
+        const retry = error instanceof AwsError ? isPassing(error) : !(error instanceof CircuitOpen)
         const pauseMs = options.random() * Math.min(SLOWEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt)
         if (!retry || attempt >= attempts || clock() + pauseMs >= until || !budgets[service].spend()) throw error
         await options.sleep(pauseMs)
@@ -172,6 +191,21 @@ export function awsClient(options: AwsOptions): AwsCall {
     }
   }
 }
+
+/** A service that is left alone for a moment. */
+export class CircuitOpen extends Error {
+  readonly code = "CircuitOpen"
+  override name = "CircuitOpen"
+}
+const closed = <T>(call: Promise<T>): Promise<T> =>
+  call.catch((error: Error) => {
+    throw "isBrokenCircuitError" in error
+      ? new CircuitOpen("it has failed too often; it is left alone for a while")
+      : error
+  })
+
+/** What we asked for in vain, or too often, says nothing about the service's health. */
+const counts = (error: unknown) => !(error instanceof AwsError) || error.status >= 500
 
 /** A transaction passes with all of its reasons: another one was in the way, or the table was busy. */
 function isPassing({ code, status, body }: AwsError) {

@@ -56,6 +56,7 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
     },
     random: Math.random,
     sleep,
+    onChange: (service, state) => log(`outside.${state}`, { host: service }),
     ...options.patience,
   }
   const clock = options.clock ?? systemClock

@@ -1,6 +1,6 @@
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel"
 import type { Budget } from "#core/budget.ts"
 import type { Clock } from "#core/clock.ts"
+import { breaker, isBroken } from "./breaker.ts"
 
 /** Why a call of something outside gave nothing. */
 export type OutsideReason = "timeout" | "broken" | "too_large" | "status" | "network" | "gone"
@@ -55,19 +55,14 @@ export type Guard = {
 }
 
 const FIRST_BACKOFF_MS = 50
-/** Not from `clock.ts`: what two bundles share is a third one that every start would load. */
 const SECOND = 1000
 const SLOWEST_BACKOFF_MS = 5 * SECOND
 
 /** A time-out for each attempt, retries with full jitter out of a budget, and a circuit breaker around each attempt. */
 export function guard({ clock, random, sleep }: GuardNeeds, options: GuardOptions): Guard {
-  const { timeoutMs, failures = 5, openMs = 10 * SECOND, budget, onChange } = options
-  const breaker = circuitBreaker(
-    handleWhen((error) => !(error instanceof OutsideError) || error.passing),
-    { halfOpenAfter: until(clock, openMs), breaker: new ConsecutiveBreaker(failures) },
-  )
-  breaker.onBreak(() => onChange?.("open"))
-  breaker.onReset(() => onChange?.("closed"))
+  const { timeoutMs, failures = 5, openMs, budget, onChange } = options
+  const counts = (error: unknown) => !(error instanceof OutsideError) || error.passing
+  const circuit = breaker(clock, { failures, openMs, counts, onChange })
 
   const once = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     const ending = new AbortController()
@@ -84,12 +79,12 @@ export function guard({ clock, random, sleep }: GuardNeeds, options: GuardOption
   }
 
   return {
-    isClosed: () => breaker.state === CircuitState.Closed,
+    isClosed: () => circuit.isClosed(),
     run: async (work, { attempts = options.attempts ?? 1 } = {}) => {
       budget?.earn()
       for (let attempt = 1; ; attempt++) {
         try {
-          return await breaker.execute(() => once(work))
+          return await circuit.execute(() => once(work))
         } catch (error) {
           const failure = known(error)
           if (!failure.passing || failure.reason === "broken" || attempt >= attempts || !budget?.spend()) throw failure
@@ -105,21 +100,6 @@ export function guard({ clock, random, sleep }: GuardNeeds, options: GuardOption
 
 function known(error: unknown): OutsideError {
   if (error instanceof OutsideError) return error
-  if (error instanceof Error && "isBrokenCircuitError" in error)
-    return new OutsideError("broken", "it has failed too often; it is left alone for a while")
+  if (isBroken(error)) return new OutsideError("broken", "it has failed too often; it is left alone for a while")
   return new OutsideError("network", error instanceof Error ? error.message : String(error))
-}
-
-/** cockatiel reads the system's clock; a duration that is endless until ours has passed puts ours in its place. */
-function until(clock: Clock, openMs: number) {
-  const next = () => {
-    const closedUntil = clock() + openMs
-    return {
-      next,
-      get duration() {
-        return clock() < closedUntil ? Number.POSITIVE_INFINITY : 0
-      },
-    }
-  }
-  return { next }
 }
