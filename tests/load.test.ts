@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process"
+import { createServer, type Server } from "node:http"
 import { describe, expect, test } from "vitest"
+import { senderTo } from "./load/lane.ts"
 import { comparable, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
 const samples = (kind: Sample["kind"], ms: number, count = 100, status = 200): Sample[] =>
@@ -25,6 +27,31 @@ test("refusals are told and do not count as quick answers", () =>
     limited: 3,
     ms: [10, 10],
   }))
+
+describe("a request whose connection is ended without an answer", () => {
+  /** Ends the connection instead of answering the nth request on it. */
+  const endingAt = async (nth: number, work: (send: ReturnType<typeof senderTo>) => Promise<void>) => {
+    const seen = new WeakMap<object, number>()
+    const server: Server = createServer(({ socket }, response) => {
+      const on = (seen.get(socket) ?? 0) + 1
+      seen.set(socket, on)
+      if (on === nth) socket.destroy()
+      else response.end("well")
+    })
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done))
+    await work(senderTo(`http://127.0.0.1:${Object(server.address()).port}`))
+    server.closeAllConnections()
+    server.close()
+  }
+
+  test("is sent again if the connection was one that had lain idle", () =>
+    endingAt(2, async (send) => {
+      for (let i = 0; i < 3; i++) expect(await send("POST", "/", "key", "{}")).toEqual({ status: 200, text: "well" })
+    }))
+
+  test("has failed if the connection was new", () =>
+    endingAt(1, (send) => expect(send("POST", "/", "key", "{}")).rejects.toThrow("socket hang up")))
+})
 
 describe("a run of the load", () => {
   const flooded = (more: Sample[]) => [...usual, ...more]

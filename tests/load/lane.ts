@@ -97,12 +97,13 @@ function* bodiesOf(number: number): Generator<string> {
 }
 
 /** `fetch` costs as much as the door; this shares the machine with it. */
-function senderTo(url: string) {
+export function senderTo(url: string) {
   const isTls = new URL(url).protocol === "https:"
   const agent = new (isTls ? TlsAgent : Agent)({ keepAlive: true, maxSockets: MOST_SOCKETS })
   const ask = isTls ? tlsRequest : request
-  return (method: string, path: string, key: string, body?: string) =>
-    new Promise<{ status: number; text: string }>((resolve, reject) => {
+  type Answer = { status: number; text: string }
+  const send = (method: string, path: string, key: string, body?: string): Promise<Answer> =>
+    new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" }
       const asked = ask(new URL(path, url), { method, agent, headers, timeout: PATIENCE_MS }, (answer) => {
         let text = ""
@@ -112,9 +113,14 @@ function senderTo(url: string) {
         answer.on("error", reject)
       })
       asked.on("timeout", () => asked.destroy(new Error("no answer")))
-      asked.on("error", reject)
+      asked.on("error", (error: NodeJS.ErrnoException) => {
+        // The door ended a connection that lay idle just as this was sent on it: clients send it again (RFC 9110, 9.2.2).
+        if (asked.reusedSocket && error.code === "ECONNRESET") resolve(send(method, path, key, body))
+        else reject(error)
+      })
       asked.end(body)
     })
+  return send
 }
 
 /** For a while sends one event after the other, and looks until it is counted: the milliseconds that each took. */
