@@ -455,6 +455,17 @@ describe("a webhook", () => {
     expect(one!.headers["webhook-signature"]).toMatch(/^v1,\S+ v1,\S+$/)
   })
 
+  test("signs with its new secret alone when the old one was to end with a rotation", async () => {
+    const old = await create()
+    await ask("POST", `/${old.id}/rotate`)
+    const next = (await ask("POST", `/${old.id}/rotate`, { keepOld: false })) as unknown as Shown
+    expect(next).not.toHaveProperty("oldSecretUntil")
+    await tell("one")
+    const [one] = receiver.taken()
+    expect(verified(next, one!)).toMatchObject({ data: { subject: "one" } })
+    expect(one!.headers["webhook-signature"]).toMatch(/^v1,\S+$/)
+  })
+
   /** Everything that it takes to change one, while somebody else does something once it was read. */
   const beaten = (meanwhile: () => Promise<unknown>) => {
     const { runtime } = world.stack
@@ -475,7 +486,7 @@ describe("a webhook", () => {
     const slow = beaten(async () => {
       first = (await ask("POST", `/${id}/rotate`)) as unknown as Shown
     })
-    await expect(rotateWebhook(slow, tenant, id)).rejects.toMatchObject({ code: "conflict" })
+    await expect(rotateWebhook(slow, tenant, id, { keepOld: true })).rejects.toMatchObject({ code: "conflict" })
     await tell("one")
     expect(verified(first!, receiver.taken()[0]!)).toMatchObject({ data: { subject: "one" } })
   })

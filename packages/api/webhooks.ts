@@ -12,6 +12,7 @@ import {
   rotateWebhook,
   WebhookChange,
   type WebhookNeeds,
+  WebhookRotation,
 } from "#delivery/webhook.ts"
 import { BODY_BYTES, limit, type TenantOf } from "./app.ts"
 import { by } from "./audit.ts"
@@ -52,7 +53,8 @@ export function mountWebhooks(app: Hono<Correlated>, needs: WebhooksNeeds, tenan
   })
   app.post("/v1/webhooks/:id/rotate", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    return c.json(await rotateWebhook(by(c, needs), tenant, c.req.param("id")))
+    const rotation = parsed(WebhookRotation, await readJson(c.req.raw, BODY_BYTES, {}))
+    return c.json(await rotateWebhook(by(c, needs), tenant, c.req.param("id"), rotation))
   })
   app.post("/v1/webhooks/:id/test", async (c) => {
     const tenant = await tenantOf(c, "admin")

@@ -52,6 +52,8 @@ test("a webhook is made, tried, changed, rotated and deleted from the command li
   expect(rotated.out).not.toContain(secret)
   expect(rotated.err).toMatch(/the one before it signs until 2/)
   expect((await octant("show", id)).out).toMatch(/old secret +signs until 2/)
+  expect((await octant("rotate", id, "--end-old")).err).toMatch(/the one before it has ended\n$/)
+  expect((await octant("show", id)).out).not.toContain("old secret")
   expect((await octant("delete", id)).out).toBe(`the webhook ${id} (${receiver.url}) is gone\n`)
   expect((await octant("show", id)).err).toContain("there is no such webhook")
 })

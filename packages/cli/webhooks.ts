@@ -74,10 +74,13 @@ function addMaking({ group, terminal }: About) {
     })
   onApi(group.command("rotate <id>"))
     .description("a new secret; the one before it signs beside it for another day")
-    .action(async (id: string, options: Remote) => {
-      const webhook = await admin<Shown>(options, terminal, `${pathOf(id)}/rotate`, { method: "POST" })
+    .option("--end-old", "the old one ends at once, as when somebody has seen it")
+    .action(async (id: string, options: Remote & { endOld?: true }) => {
+      const body = { keepOld: options.endOld !== true }
+      const webhook = await admin<Shown>(options, terminal, `${pathOf(id)}/rotate`, { method: "POST", body })
       show(terminal, options.json, webhook, () => `${webhook.secret}\n`)
-      terminal.err(`the secret of ${id} is another; the one before it signs until ${webhook.oldSecretUntil}\n`)
+      const old = webhook.oldSecretUntil === undefined ? "has ended" : `signs until ${webhook.oldSecretUntil}`
+      terminal.err(`the secret of ${id} is another; the one before it ${old}\n`)
     })
 }
 

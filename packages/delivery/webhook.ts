@@ -37,6 +37,11 @@ export const WebhookChange = z
   })
   .check(z.refine((change) => Object.keys(change).length > 0, { error: "name at least one field to change" }))
 
+export const WebhookRotation = z.strictObject({
+  /** `false` ends the old secret at once, as when it was seen by somebody. */
+  keepOld: z._default(z.boolean(), true),
+})
+
 /** A webhook as it is listed: never its secret, which is shown once. */
 export type Webhook = {
   id: string
@@ -166,8 +171,13 @@ export function disableGone(needs: AuditNeeds, tenant: TenantId, id: string, url
   return audited({ ...needs, actor: "schedule" }, tenant, deed, [change])
 }
 
-/** A new secret. The one before it signs beside it for a day, so that receivers can change theirs without a gap. */
-export async function rotateWebhook(needs: WebhookNeeds, tenant: TenantId, id: string): Promise<Shown> {
+/** A new secret. The one before it signs beside it for a day, so that receivers can change theirs without a gap, or ends at once. */
+export async function rotateWebhook(
+  needs: WebhookNeeds,
+  tenant: TenantId,
+  id: string,
+  { keepOld }: z.output<typeof WebhookRotation>,
+): Promise<Shown> {
   const { vault, random, clock } = needs
   const item = await itemOf(needs, tenant, id)
   const secret = newSecret(random)
@@ -176,13 +186,13 @@ export async function rotateWebhook(needs: WebhookNeeds, tenant: TenantId, id: s
     set: keys.webhook(tenant, id),
     values: {
       secret: await sealText(vault, sealing(tenant, id), secret),
-      oldSecret: item.secret!,
-      oldUntil: clock() + OLD_SECRET_MS,
+      oldSecret: keepOld ? item.secret! : null,
+      oldUntil: keepOld ? clock() + OLD_SECRET_MS : null,
       rotations: rotations + 1,
     },
     condition: { attribute: "rotations", is: "=", value: rotations } as const,
   }
-  const deed = { action: "webhook.rotate", subject: id, details: {} }
+  const deed = { action: "webhook.rotate", subject: id, details: { keepOld } }
   if (!(await audited(needs, tenant, deed, [change]))) {
     await itemOf(needs, tenant, id)
     throw new Fault("conflict", "another rotation was faster: rotate again if need be")
