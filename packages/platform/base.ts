@@ -73,7 +73,7 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
         () => instant(clock()),
       ),
   )
-  const redis = redisOf(config, { clock, random: Math.random, sleep })
+  const redis = redisOf(config, { clock, random: Math.random, sleep, log })
   return {
     aws,
     call,

@@ -8,9 +8,16 @@ import type { GuardNeeds } from "./guard.ts"
 import type { Shared } from "./upstash.ts"
 
 /** Redis where one is configured. Its client is as large as collect itself, so it is loaded when first needed. */
-export type Redis = { load(): Promise<Shared>; loaded(): Shared | undefined }
+export type Redis = {
+  load(): Promise<Shared>
+  /** The client if it is there; else it is loaded in a moment, and until then there is none. */
+  soon(): Shared | undefined
+}
 
-export function redisOf(config: Config, needs: GuardNeeds): Redis | undefined {
+/** By then a function has given its first answer: to load the client would take a third of a door's start. */
+const MOMENT_MS = 200
+
+export function redisOf(config: Config, needs: GuardNeeds & { log: Log }): Redis | undefined {
   const { OCTANT_REDIS_URL: url, OCTANT_REDIS_TOKEN: token } = config
   if (url === undefined || token === undefined) return undefined
   let loaded: Shared | undefined
@@ -19,24 +26,24 @@ export function redisOf(config: Config, needs: GuardNeeds): Redis | undefined {
     loaded = upstash(needs, { url, token })
     return loaded
   })
-  return { loaded: () => loaded, load }
+  const loadSoon = once(() => needs.sleep(MOMENT_MS).then(load))
+  const soon = () => {
+    if (!loaded) loadSoon().catch((error: unknown) => needs.log("redis.failed", failure(error)))
+    return loaded
+  }
+  return { load, soon }
 }
 
 type Needs = { clock: Clock; log: Log; figures: Figures; redis: Redis | undefined }
 
 /**
- * Limits are counted in Redis, and in this process where there is none or while it is away: the doors stay open. No
- * request waits for the client to be loaded: until then a cold function counts for itself.
+ * Limits are counted in Redis, and in this process where there is none or while it is away: the doors stay open. Until the
+ * client is loaded a cold function counts for itself.
  */
 export function windowsFor({ clock, log, figures, redis }: Needs): Windows {
   const own = windowsInProcess(clock)
   if (!redis) return own
-  const shared: Windows = (windows) => {
-    const there = redis.loaded()
-    if (there) return there.windows(windows)
-    redis.load().catch((error: unknown) => log("redis.failed", failure(error)))
-    return own(windows)
-  }
+  const shared: Windows = (windows) => (redis.soon()?.windows ?? own)(windows)
   return windowsWithin(shared, own, (away) => {
     figures.gauge("octant_redis_away", {}, Number(away))
     log(away ? "limits.alone" : "limits.shared", { outcome: away ? "redis is away" : "redis is back" })

@@ -21,10 +21,9 @@ const folder = mkdtempSync(join(tmpdir(), "octant-cold-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 async function main() {
-  const { subjects, begin, stop } = await coldSubjects(folder, {
-    [BARE]: "tests/stacks/cold/bare.handler",
-    ...Object.fromEntries(Object.entries(functions).map(([name, { handler }]) => [name, handler])),
-  })
+  const handlers = Object.entries(functions).map(([name, { handler }]) => [name, handler])
+  const measured = { [BARE]: "tests/stacks/cold/bare.handler", ...Object.fromEntries(handlers) }
+  const { subjects, begin, stop } = await coldSubjects(folder, measured, { redis: true })
   const starts: Starts[] = subjects.map((subject) => ({ ...subject, starts: [] }))
   // The first round only warms the disk.
   for (let round = 0; round <= rounds; round++) {

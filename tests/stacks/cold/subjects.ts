@@ -9,8 +9,11 @@ import { type Start, starterIn } from "./start.ts"
 
 export type Subject = { name: string; bundle: Bundle; first: First }
 
-/** Functions by their handlers, bundled into a folder as they are deployed, each with a first request and AWS's stand-in. */
-export async function coldSubjects(folder: string, handlers: Readonly<Record<string, string>>) {
+/**
+ * Functions by their handlers, bundled into a folder as they are deployed, each with a first request and AWS's stand-in.
+ * `redis` as where there is one: what it takes is loaded when the first answer is out, or so it should be.
+ */
+export async function coldSubjects(folder: string, handlers: Readonly<Record<string, string>>, { redis = false } = {}) {
   const { items, firsts } = await firstRequests(systemClock)
   const endpoint = await startEndpoint(items)
   const environment = {
@@ -25,6 +28,7 @@ export async function coldSubjects(folder: string, handlers: Readonly<Record<str
     OCTANT_KMS_KEY_ID: "arn:aws:kms:eu-central-1:123456789012:key/cold",
     OCTANT_HOOKS_URL: HOOKS_URL,
     ...endpoints(endpoint.url),
+    ...(redis ? { OCTANT_REDIS_URL: endpoint.url, OCTANT_REDIS_TOKEN: "cold" } : {}),
   }
   const start = await starterIn(folder)
   const bundled = Object.entries(handlers).map(async ([name, handler]): Promise<Subject> => {
