@@ -21,6 +21,8 @@ export function fakeClock(start: string) {
 export const instant = (ms: number) => new Date(ms).toISOString()
 
 export const SECOND = 1000
+/** By then a function has given its first answer: what it can do without until then is loaded afterwards. */
+export const MOMENT = SECOND / 5
 export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR

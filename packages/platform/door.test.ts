@@ -82,7 +82,7 @@ test("a header that no browser could send does not keep the request out", async 
   expect(JSON.parse(body)).toMatchObject({ cookie: "a=1; b=???" })
 })
 
-test("what the app throws is told, and the figures are written nevertheless", async () => {
+test("what the app throws is told, and the figures are written nevertheless; spans wait until the answer is out", async () => {
   const done: string[] = []
   const runtime = {
     told: {
@@ -93,5 +93,7 @@ test("what the app throws is told, and the figures are written nevertheless", as
   }
   const broken = { fetch: () => Promise.reject(new Error("broken")) }
   await expect(door(runtime, broken)(eventOf({}))).rejects.toThrow("broken")
-  expect(done).toEqual(["spans", "figures"])
+  expect(done).toEqual(["figures"])
+  await new Promise((after) => setImmediate(after))
+  expect(done).toEqual(["figures", "spans"])
 })

@@ -10,8 +10,8 @@ export const awaited =
     try {
       return await begun(told, handler(...args))
     } finally {
-      void told.spans(SECOND)
       await told.figures()
+      setImmediate(() => void told.spans(SECOND))
     }
   }
 

@@ -1,5 +1,5 @@
 import { type Windows, windowsInProcess, windowsWithin } from "#access/limit.ts"
-import type { Clock } from "#core/clock.ts"
+import { type Clock, MOMENT } from "#core/clock.ts"
 import type { Figures } from "#core/figures.ts"
 import { failure, type Log } from "#core/log.ts"
 import { once } from "#core/once.ts"
@@ -10,12 +10,9 @@ import type { Shared } from "./upstash.ts"
 /** Redis where one is configured. Its client is as large as collect itself, so it is loaded when first needed. */
 export type Redis = {
   load(): Promise<Shared>
-  /** The client if it is there; else it is loaded in a moment, and until then there is none. */
+  /** The client if it is there; else it is loaded in a moment, and until then there is none: it takes a third of a start. */
   soon(): Shared | undefined
 }
-
-/** By then a function has given its first answer: to load the client would take a third of a door's start. */
-const MOMENT_MS = 200
 
 export function redisOf(config: Config, needs: GuardNeeds & { log: Log }): Redis | undefined {
   const { OCTANT_REDIS_URL: url, OCTANT_REDIS_TOKEN: token } = config
@@ -26,7 +23,7 @@ export function redisOf(config: Config, needs: GuardNeeds & { log: Log }): Redis
     loaded = upstash(needs, { url, token })
     return loaded
   })
-  const loadSoon = once(() => needs.sleep(MOMENT_MS).then(load))
+  const loadSoon = once(() => needs.sleep(MOMENT).then(load))
   const soon = () => {
     if (!loaded) loadSoon().catch((error: unknown) => needs.log("redis.failed", failure(error)))
     return loaded

@@ -1,3 +1,5 @@
+import { MOMENT } from "#core/clock.ts"
+import { once } from "#core/once.ts"
 import type { Random } from "#core/random.ts"
 import type { Span, Tracing } from "#core/unit.ts"
 import type { Config } from "./config.ts"
@@ -17,27 +19,26 @@ export function tracesOf(config: Config, random: Random, tell?: Tracing["tell"])
   }
   const service = config.AWS_LAMBDA_FUNCTION_NAME ?? "octant"
   let waiting: Span[] = []
-  let loading: Promise<Otlp> | undefined
+  let soon: NodeJS.Timeout | undefined
   let loaded: Otlp | undefined
-  const load = async () => {
+  const loadOnce = once(async () => {
     const { otlp } = await import("./otlp.ts")
     loaded = otlp({ endpoint, service })
     for (const span of waiting) loaded.take(span)
     waiting = []
     return loaded
-  }
+  })
   const take = (span: Span) => {
     tell?.(span)
     if (loaded) return loaded.take(span)
     if (waiting.length < MOST_WAITING) waiting.push(span)
-    loading ??= load()
     // Without its SDK there is no trace, and no harm.
-    loading.catch(() => {})
+    soon ??= setTimeout(() => void loadOnce().catch(() => {}), MOMENT)
   }
   return {
     tracing: { tell: take, random, ratio },
     flush: async (withinMs) => {
-      const flushed = loading?.then((there) => there.flush())
+      const flushed = soon && loadOnce().then((there) => there.flush())
       const late = Promise.withResolvers<void>()
       const timer = setTimeout(late.resolve, withinMs)
       await Promise.race([flushed, late.promise]).catch(() => {})
