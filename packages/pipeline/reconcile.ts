@@ -14,7 +14,7 @@ import { openSnapshot, unmoved } from "./snapshot.ts"
 export type Difference = { what: string; stored: unknown; recounted: unknown }
 export type Reconciled = { position: number; events: number; compared: number; differences: Difference[] }
 
-const PARTITIONS_AT_ONCE = 4
+const PARTITIONS_AT_ONCE = 12
 const MOST_DIFFERENCES = 1000
 
 /** Folds the journal again from its first entry, without the views, and compares every value that the views hold. */
