@@ -46,6 +46,10 @@ const variables = {
   OCTANT_JOBS_LOW_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low")),
   OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-high-dead")),
   OCTANT_JOBS_LOW_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low-dead")),
+  OCTANT_NOTIFY_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/notify-dead")),
+  OCTANT_CLOSE_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/close-dead")),
+  OCTANT_CHECK_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/check-dead")),
+  OCTANT_POLL_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/poll-dead")),
   /** Where what happened in the product is told. */
   OCTANT_BUS: optional(text("octant-production-bus")),
   /** Upstash's REST protocol; without it limits and answers are kept in each process. */
