@@ -472,7 +472,7 @@ test("a schedule that has failed for good leaves a letter, which stays until a p
   const keep = keeper({ ...runtime, deadOf: (name) => runtime.queues[name].dead! })
   const failing = closeWorker({
     ...runtime,
-    table: { ...runtime.table, query: () => Promise.reject(new TypeError("no")) },
+    table: { ...runtime.table, query: () => Promise.reject(new AwsError("Throttled", 400, {})) },
   })
   let runs = 0
   const counted = () => {
@@ -480,13 +480,13 @@ test("a schedule that has failed for good leaves a letter, which stays until a p
     return failing()
   }
   const run = tried("close", counted, { keep, ending: new AbortController().signal })
-  await expect(run()).rejects.toThrow("no")
+  await expect(run()).rejects.toThrow("Throttled")
   expect(runs).toBe(3)
   const [letter, ...others] = await lettersOf("close")
   expect(others).toEqual([])
   expect(letter).toMatchObject({
     tenant: null,
-    reason: { kind: "fault", code: "TypeError", message: "no" },
+    reason: { kind: "outage", code: "Throttled", message: "Throttled: 400" },
     received: 3,
     payload: { text: "{}", cut: false },
   })
