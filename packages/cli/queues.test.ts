@@ -21,7 +21,7 @@ test("each queue is told of with what waits in it and what was given up", async 
   expect(code).toBe(0)
   const [head, ...rows] = out.trimEnd().split("\n")
   expect(head).toMatch(
-    /^queue +waiting +in flight +delayed +oldest \(s\) +dead letters +looked at +oldest \(s\) +redrive$/,
+    /^queue +waiting +in flight +delayed +oldest \(s\) +dead letters +looked at +oldest letter \(s\) +redrive$/,
   )
   expect(rows.map((row) => row.replace(/ +/g, " ").replace(/ \d+ sent$/, " N sent"))).toEqual([
     "append 0 0 0 – 2 0 N sent",

@@ -51,7 +51,7 @@ export function addQueues(program: Command, terminal: Terminal) {
             ">oldest (s)",
             ">dead letters",
             ">looked at",
-            ">oldest (s)",
+            ">oldest letter (s)",
             "redrive",
           ],
           rows,
