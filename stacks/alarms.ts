@@ -18,6 +18,8 @@ import { subscribers } from "./subscribers.ts"
 import { workers } from "./workers.ts"
 
 const address = setting("OCTANT_ALARM_EMAIL")
+/** Where functions tell their own figures, each under its name. */
+const FIGURES = "octant"
 const MINUTE_SECONDS = 60
 const WINDOW_SECONDS = 5 * MINUTE_SECONDS
 
@@ -45,6 +47,17 @@ function watchFunction(name: FunctionName) {
     threshold: factsOf(name).slowMs,
     evaluationPeriods: 3,
   })
+  if (factsOf(name).settings?.includes("OCTANT_REDIS_URL")) {
+    alarm(`${component}Alone`, {
+      namespace: FIGURES,
+      metricName: "octant_redis_away",
+      dimensions: { service: FunctionName },
+      statistic: "Maximum",
+      period: WINDOW_SECONDS,
+      evaluationPeriods: 2,
+      threshold: 1,
+    })
+  }
   if (factsOf(name).paths) {
     alarm(`${component}Faults`, { ...lambda, metricName: "Url5xxCount", statistic: "Sum", threshold: 1 })
   }

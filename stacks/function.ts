@@ -1,7 +1,7 @@
-import { type FunctionName, factsOf } from "#platform/topology.ts"
+import { type DeadLettersOf, type FunctionName, factsOf, type QueueName } from "#platform/topology.ts"
 import { bus } from "./bus.ts"
 import { pascal } from "./names.ts"
-import { queues } from "./queues.ts"
+import { deadOf, queues } from "./queues.ts"
 import { secretsOf, unsealing } from "./secrets.ts"
 import { settingsOf } from "./settings.ts"
 import { production, shared } from "./stage.ts"
@@ -83,11 +83,11 @@ function granted(name: FunctionName, log: aws.cloudwatch.LogGroup): Permission[]
     ...sends.map((to) => ({ actions: ["sqs:SendMessage"], resources: [queues[to].live.arn] })),
     ...looks.map((at) => ({
       actions: ["sqs:GetQueueAttributes"],
-      resources: [queues[at].live.arn, queues[at].dead.arn],
+      resources: [...liveOf(at), deadOf(at).arn],
     })),
     // CloudWatch knows no resources either: how long the oldest message of a queue has waited.
     ...(looks.length > 0 ? [{ actions: ["cloudwatch:GetMetricStatistics"], resources: ["*"] }] : []),
-    ...mends.map((at) => ({ actions: MEND, resources: [queues[at].dead.arn] })),
+    ...mends.map((at) => ({ actions: MEND, resources: [deadOf(at).arn] })),
     ...(queue ? [{ actions: work, resources: [queues[queue].live.arn] }] : []),
     ...(publishes ? [{ actions: ["events:PutEvents"], resources: [bus.arn] }] : []),
     ...(vault.length === 0 ? [] : [throughTheVault(vault)]),
@@ -96,6 +96,9 @@ function granted(name: FunctionName, log: aws.cloudwatch.LogGroup): Permission[]
     { actions: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources: ["*"] },
   ]
 }
+
+/** What waits for a schedule's or a subscriber's function waits inside of Lambda. */
+const liveOf = (name: DeadLettersOf) => (name in queues ? [queues[name as QueueName].live.arn] : [])
 
 /** Only ever for a tenant: KMS binds what it wraps to its name. */
 const throughTheVault = (actions: readonly string[]) => ({

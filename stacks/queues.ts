@@ -1,4 +1,12 @@
-import { queues as facts, type QueueName } from "#platform/topology.ts"
+import {
+  type DeadLettersOf,
+  queues as facts,
+  type QueueName,
+  type ScheduleName,
+  type SubscriberName,
+  schedules,
+  subscribers,
+} from "#platform/topology.ts"
 import { pascal } from "./names.ts"
 
 const DAY_SECONDS = 86_400
@@ -8,8 +16,8 @@ const DEAD_DAYS = 14
 /** The most there is. A message holds up to 256 KiB of events, and more in base64 if they cannot be compressed. */
 const MESSAGE_BYTES = 1024 * 1024
 
-/** What a queue or a schedule could not deliver, kept for a person to look at and to send again. */
-export function deadLetters(name: string, { fifo }: { fifo: boolean }) {
+/** What could not be delivered, kept for a person to look at and to send again. */
+function deadLetters(name: string, { fifo }: { fifo: boolean }) {
   return new sst.aws.Queue(pascal(name), { fifo, transform: { queue: kept(DEAD_DAYS) } })
 }
 
@@ -38,3 +46,18 @@ export const queues = {
   "jobs-high": queue("jobs-high"),
   "jobs-low": queue("jobs-low"),
 } satisfies Record<QueueName, unknown>
+
+const ofCalls = (name: ScheduleName | SubscriberName) =>
+  deadLetters({ ...schedules, ...subscribers }[name].deadLetter, { fifo: false })
+
+/** What schedules and the bus could not have done. */
+export const calls = {
+  close: ofCalls("close"),
+  check: ofCalls("check"),
+  poll: ofCalls("poll"),
+  notify: ofCalls("notify"),
+} satisfies Record<ScheduleName | SubscriberName, unknown>
+
+/** Where whatever there is leaves its dead letters. */
+export const deadOf = (name: DeadLettersOf) =>
+  name in queues ? queues[name as QueueName].dead : calls[name as keyof typeof calls]

@@ -1,7 +1,7 @@
 import { schedules as facts, type ScheduleName } from "#platform/topology.ts"
 import { functionOf } from "./function.ts"
 import { pascal } from "./names.ts"
-import { deadLetters } from "./queues.ts"
+import { calls } from "./queues.ts"
 
 const MINUTE_MS = 60_000
 const RETRIES = 2
@@ -14,8 +14,8 @@ export const schedules = {
 
 /** Calls a function every so often. What cannot be delivered, and what has failed for good, goes to the dead letters. */
 function schedule(name: ScheduleName) {
-  const { function: job, everyMs, deadLetter } = facts[name]
-  const dead = deadLetters(deadLetter, { fifo: false })
+  const { function: job, everyMs } = facts[name]
+  const dead = calls[name]
   const made = functionOf(job, { permissions: [{ actions: ["sqs:SendMessage"], resources: [dead.arn] }] })
   new aws.lambda.FunctionEventInvokeConfig(`${pascal(name)}OnFailure`, {
     functionName: made.name,

@@ -1,6 +1,6 @@
 import { type FunctionName, factsOf } from "#platform/topology.ts"
 import { bus } from "./bus.ts"
-import { queues } from "./queues.ts"
+import { calls, queues } from "./queues.ts"
 import { ADDRESS_HEADER, router } from "./router.ts"
 import { setting } from "./stage.ts"
 import { table } from "./storage.ts"
@@ -31,6 +31,10 @@ const ofSome: Record<string, $util.Input<string> | undefined> = {
   OCTANT_FOLD_DEAD_QUEUE_URL: queues.fold.dead.url,
   OCTANT_DELIVERIES_QUEUE_URL: queues.deliveries.live.url,
   OCTANT_DELIVERIES_DEAD_QUEUE_URL: queues.deliveries.dead.url,
+  OCTANT_NOTIFY_DEAD_QUEUE_URL: calls.notify.url,
+  OCTANT_CLOSE_DEAD_QUEUE_URL: calls.close.url,
+  OCTANT_CHECK_DEAD_QUEUE_URL: calls.check.url,
+  OCTANT_POLL_DEAD_QUEUE_URL: calls.poll.url,
   OCTANT_BUS: bus.name,
   OCTANT_JOBS_HIGH_QUEUE_URL: queues["jobs-high"].live.url,
   OCTANT_JOBS_LOW_QUEUE_URL: queues["jobs-low"].live.url,

@@ -3,7 +3,7 @@ import { subscribers as facts, type SubscriberName } from "#platform/topology.ts
 import { bus } from "./bus.ts"
 import { functionOf } from "./function.ts"
 import { pascal } from "./names.ts"
-import { deadLetters } from "./queues.ts"
+import { calls } from "./queues.ts"
 import { physical } from "./stage.ts"
 
 const RETRIES = 2
@@ -17,9 +17,9 @@ export const subscribers = { notify: subscriber("notify") } satisfies Record<Sub
 
 /** Calls a function with events of some types. What cannot be handed over, and what has failed for good, goes to the dead letters. */
 function subscriber(name: SubscriberName) {
-  const { function: job, events, deadLetter } = facts[name]
+  const { function: job, events } = facts[name]
   const component = pascal(name)
-  const dead = deadLetters(deadLetter, { fifo: false })
+  const dead = calls[name]
   const made = functionOf(job, { permissions: [{ actions: ["sqs:SendMessage"], resources: [dead.arn] }] })
   const live = { functionName: made.name, qualifier: made.live.name }
   new aws.lambda.FunctionEventInvokeConfig(`${component}OnFailure`, {

@@ -1,15 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest"
-import { MINUTE } from "#core/clock.ts"
+import { instant, MINUTE } from "#core/clock.ts"
+import type { Handler } from "#local/batch.ts"
+import { busQueue, calling } from "#local/bus.ts"
+import { keeper, tried } from "#local/calls.ts"
 import { poll } from "#local/poller.ts"
 import type { DeadLetter } from "#pipeline/deadletters.ts"
 import { appendWorker } from "#platform/append-worker.ts"
 import { AwsError, awsClient } from "#platform/aws.ts"
 import { closeWorker } from "#platform/close-worker.ts"
+import { notifyWorker } from "#platform/deliver.ts"
 import { dynamoTable } from "#platform/dynamodb.ts"
 import { foldWorker } from "#platform/fold-worker.ts"
 import { type Runtime, runtimeOf } from "#platform/runtime.ts"
 import { readAudit, verifyAudit } from "#store/audit.ts"
 import { OPERATOR, type TenantId } from "#store/keys.ts"
+import { happened } from "#store/outbox.ts"
 import type { Table } from "#store/table.ts"
 import { readHead } from "#store/views.ts"
 import { calm, startProxy } from "./chaos/proxy.ts"
@@ -54,15 +59,20 @@ const heal = () => {
   proxy.state.faults = calm
 }
 type Name = "append" | "fold"
+type Caller = "notify" | "close" | "check" | "poll"
 const urlOf = (name: Name) => world.stack.runtime.queues[name]
 
 /** Works a queue until it is empty: what fails often enough is a dead letter then. */
 async function work(name: Name, over: Partial<Runtime> = {}, batchSize = 10) {
   const handler = name === "append" ? appendWorker({ ...runtime, ...over }) : foldWorker({ ...runtime, ...over })
+  await workAt(urlOf(name).url, handler, batchSize)
+}
+
+async function workAt(queueUrl: string, handler: Handler, batchSize: number) {
   const working = poll({
     call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),
-    queueUrl: urlOf(name).url,
-    queueArn: `arn:aws:sqs:us-east-1:000000000000:${urlOf(name).url.split("/").at(-1)}`,
+    queueUrl,
+    queueArn: `arn:aws:sqs:us-east-1:000000000000:${queueUrl.split("/").at(-1)}`,
     handler,
     batchSize,
     windowMs: 20,
@@ -72,6 +82,13 @@ async function work(name: Name, over: Partial<Runtime> = {}, batchSize = 10) {
   })
   await working.idle()
   await working.stop()
+}
+
+/** The bus calls its subscriber until nothing waits for it. */
+const callNotify = (over: Partial<Runtime> = {}) => {
+  const keep = keeper({ ...runtime, deadOf: (name) => runtime.queues[name].dead! })
+  const bus = new URL(busQueue("notify"), urlOf("append").url).href
+  return workAt(bus, calling("notify", notifyWorker({ ...runtime, ...over }), keep), 1)
 }
 
 const events = (who: Who, count: number) =>
@@ -92,8 +109,8 @@ const admin = (path: string, body?: unknown) =>
     key: world.stack.config.OCTANT_OPERATOR_TOKEN!,
     ...(body === undefined ? {} : { method: "POST", body }),
   })
-const lettersOf = async (name: Name) => (await admin(`/${name}/dead?limit=100`)).json.letters as DeadLetter[]
-const redriven = async (name: Name, body: object = {}) => (await admin(`/${name}/redrive`, body)).json
+const lettersOf = async (name: Name | Caller) => (await admin(`/${name}/dead?limit=100`)).json.letters as DeadLetter[]
+const redriven = async (name: Name | Caller, body: object = {}) => (await admin(`/${name}/redrive`, body)).json
 const deedsOf = async (who: Who) => {
   const { rows } = await readAudit(world.stack.runtime, who.id as TenantId, { limit: 1000 })
   return rows.filter(({ action }) => action.startsWith("dead.")).map(({ actor, action }) => `${actor} ${action}`)
@@ -112,26 +129,27 @@ test("an operator sees of each queue how much waits, for how long, and what was 
   await send(a, events(a, 2))
   const { status, json } = await admin("")
   expect(status).toBe(200)
-  const quiet = { depth: 0, inFlight: 0, delayed: 0, oldestSeconds: null, deadLetters: 0 }
+  const noLetters = { deadLetters: 0, deadInFlight: 0, deadOldestSeconds: null }
+  const quiet = { depth: 0, inFlight: 0, delayed: 0, oldestSeconds: null, ...noLetters, redrive: "sent" }
+  /** What waits for a function that is called waits inside of Lambda. */
+  const calls = { fifo: false, depth: null, inFlight: null, delayed: null, oldestSeconds: null, ...noLetters }
   expect(json.queues).toEqual([
     { ...quiet, name: "append", fifo: false, depth: 2, oldestSeconds: expect.any(Number) },
     { ...quiet, name: "fold", fifo: true },
     { ...quiet, name: "deliveries", fifo: false },
     { ...quiet, name: "jobs-high", fifo: false },
     { ...quiet, name: "jobs-low", fifo: false },
+    { ...calls, name: "notify", redrive: "published" },
+    { ...calls, name: "close", redrive: "dropped" },
+    { ...calls, name: "check", redrive: "dropped" },
+    { ...calls, name: "poll", redrive: "dropped" },
   ])
   await work("append")
-  expect((await admin("")).json.queues).toMatchObject([{ depth: 0, oldestSeconds: null }, {}, {}, {}, {}])
+  expect(((await admin("")).json.queues as object[])[0]).toMatchObject({ depth: 0, oldestSeconds: null })
   const silent = doors({ ...runtime, oldestSeconds: () => Promise.reject(new Error("denied")) })
   const authorization = `Bearer ${world.stack.config.OCTANT_OPERATOR_TOKEN}`
   const reply = await silent.knock("api", "/v1/admin/queues", { headers: { authorization } })
-  expect(reply.json.queues).toMatchObject([
-    { name: "append", oldestSeconds: null },
-    { name: "fold" },
-    { name: "deliveries" },
-    {},
-    {},
-  ])
+  expect((reply.json.queues as object[])[0]).toMatchObject({ name: "append", oldestSeconds: null })
 })
 
 describe("poison of one tenant", () => {
@@ -193,7 +211,11 @@ describe("after an outage of the table", () => {
 
   test("what it has killed is sent back once by itself, and counted once", async () => {
     await killed()
-    expect((await admin("")).json.queues).toMatchObject([{ depth: 0, deadLetters: 2 }, {}, {}, {}, {}])
+    expect(((await admin("")).json.queues as object[])[0]).toMatchObject({
+      depth: 0,
+      deadLetters: 2,
+      deadOldestSeconds: expect.any(Number),
+    })
     expect([await counted(a), await counted(b)]).toEqual([0, 0])
     const letters = await lettersOf("append")
     expect(letters.map(({ tenant }) => tenant).sort()).toEqual([a.id, b.id])
@@ -237,13 +259,14 @@ describe("after an outage of the table", () => {
     expect(letters.map(({ redriven }) => redriven)).toEqual([1, 1])
     const [mine] = letters.filter(({ tenant }) => tenant === a.id)
     expect(await redriven("append", { ids: [mine!.id], dryRun: true })).toEqual({
+      redrive: "sent",
       moved: [mine!.id],
       left: 1,
       dryRun: true,
     })
     await work("append")
     expect(await counted(a)).toBe(0)
-    expect(await redriven("append", { ids: [mine!.id] })).toEqual({ moved: [mine!.id], left: 1, dryRun: false })
+    expect(await redriven("append", { ids: [mine!.id] })).toMatchObject({ moved: [mine!.id], left: 1, dryRun: false })
     await work("append")
     expect([await counted(a), await counted(b)]).toEqual([3, 0])
     expect(await redriven("append")).toMatchObject({ moved: [expect.any(String)], left: 0 })
@@ -326,4 +349,153 @@ test("what cannot be asked is refused", async () => {
   expect((await admin("/constructor/redrive", {})).json).toMatchObject({ status: 404, code: "not_found" })
   expect((await admin("/append/dead?limit=0")).json).toMatchObject({ code: "invalid_request", field: "limit" })
   expect((await admin("/append/redrive", { max: 0 })).json).toMatchObject({ code: "invalid_request", field: "max" })
+})
+
+describe("an event that the bus's subscriber has failed at for good", () => {
+  const happening = (who: Who, subject = "al_1") =>
+    happened(who.id as TenantId, "alert.opened", subject, { at: instant(Date.now()), data: { id: subject } })
+  /** A webhook of the tenant's, and what was asked to be delivered to it. */
+  async function listening(who: Who) {
+    const body = { url: "http://127.0.0.1:9/hook" }
+    const hook = await world.request("/v1/webhooks", { method: "POST", key: who.adminKey, body })
+    expect(hook.status).toBe(201)
+    const path = `/v1/webhooks/${String(hook.json.id)}/deliveries`
+    return async () =>
+      ((await world.request(path, { key: who.adminKey })).json.deliveries as { event: string }[]).map(
+        ({ event }) => event,
+      )
+  }
+
+  test("is a letter with why and what it told, and handled again when it is sent back, under the same id", async () => {
+    const told = await listening(a)
+    const event = happening(a)
+    await runtime.publish([event])
+    await callNotify({ table: { ...runtime.table, query: () => Promise.reject(new TypeError("a fault of ours")) } })
+    expect(await told()).toEqual([])
+    const [letter, ...others] = await lettersOf("notify")
+    expect(others).toEqual([])
+    expect(letter).toMatchObject({
+      tenant: a.id,
+      batches: [],
+      reason: { kind: "fault", code: "TypeError", message: "a fault of ours", at: expect.any(String) },
+      received: 3,
+      firstSentAt: event.at,
+      redriven: 0,
+    })
+    expect(JSON.parse(letter!.payload.text)).toMatchObject({ "detail-type": "alert.opened", detail: event })
+    // It is no outage: by itself nothing sends it back.
+    await close()
+    const move = { redrive: "published", moved: [letter!.id], left: 0 }
+    expect(await redriven("notify", { dryRun: true })).toEqual({ ...move, dryRun: true })
+    await callNotify()
+    expect(await told()).toEqual([])
+    expect(await redriven("notify")).toEqual({ ...move, dryRun: false })
+    await callNotify()
+    expect(await told()).toEqual([event.id])
+    // Told once more, it is the same delivery.
+    await runtime.publish([event])
+    await callNotify()
+    expect(await told()).toEqual([event.id])
+    expect(await lettersOf("notify")).toEqual([])
+    expect(await deedsOf(a)).toEqual(["operator dead.redrive", "operator dead.read"])
+  })
+
+  test("because of an outage is put on the bus once more by itself when that is over, and what dies again stays", async () => {
+    const told = [await listening(a), await listening(b)] as const
+    for (const who of [a, b]) await runtime.publish([happening(who)])
+    outage()
+    await callNotify()
+    heal()
+    expect((await lettersOf("notify")).map(({ reason: { kind, code } }) => `${kind}: ${code}`)).toEqual([
+      "outage: ECONNRESET",
+      "outage: ECONNRESET",
+    ])
+    await close({ clock: runtime.clock })
+    expect(await lettersOf("notify")).toHaveLength(2)
+    await close()
+    expect(await lettersOf("notify")).toEqual([])
+    const mine: Runtime["table"] = {
+      ...runtime.table,
+      query: (pk, range) =>
+        pk.startsWith(`T#${a.id}#`)
+          ? Promise.reject(new AwsError("Throttled", 400, {}))
+          : runtime.table.query(pk, range),
+    }
+    await callNotify({ table: mine })
+    expect([await told[0](), await told[1]()]).toEqual([[], [happening(b).id]])
+    await close()
+    expect(await lettersOf("notify")).toMatchObject([{ tenant: a.id, redriven: 1, reason: { code: "Throttled" } }])
+    expect(lines.filter(({ name }) => name === "redrive").at(-1)).toMatchObject({ queue: "notify", count: 2 })
+    expect(await redriven("notify")).toMatchObject({ moved: [expect.any(String)], left: 0 })
+    await callNotify()
+    expect(await told[0]()).toEqual([happening(a).id])
+  })
+
+  test("stays if the bus does not take it, and the queues before it are mended all the same", async () => {
+    const told = await listening(a)
+    const [one, two] = [happening(a, "al_1"), happening(a, "al_2")]
+    await runtime.publish([one, two])
+    outage()
+    await callNotify()
+    heal()
+    await send(b, events(b, 4))
+    outage()
+    await work("append")
+    heal()
+    const before = lines.length
+    await close({ publish: async (events) => new Set(events.map(({ id }) => id).filter((id) => id === one.id)) })
+    await work("append")
+    expect(await counted(b)).toBe(4)
+    const since = lines.slice(before).filter(({ name }) => String(name).startsWith("redrive"))
+    expect(since).toMatchObject([
+      { name: "redrive", queue: "append", count: 1 },
+      { name: "redrive.failed", queue: "notify", code: "unavailable" },
+    ])
+    expect((await lettersOf("notify")).map(({ payload }) => JSON.parse(payload.text).detail.id)).toEqual([one.id])
+    expect(await redriven("notify")).toMatchObject({ moved: [expect.any(String)], left: 0 })
+    await callNotify()
+    expect(await told()).toEqual([one.id])
+  })
+
+  test("nobody can tell again what is no event: it is shown as it is, and stays", async () => {
+    const QueueUrl = runtime.queues.notify.dead!
+    await runtime.call("sqs", "SendMessage", { QueueUrl, MessageBody: "not what a bus says" })
+    expect(await lettersOf("notify")).toMatchObject([
+      { tenant: null, reason: { kind: "unreadable", at: null }, payload: { text: "not what a bus says", cut: false } },
+    ])
+    expect(await redriven("notify")).toEqual({ redrive: "published", moved: [], left: 1, dryRun: false })
+    await runtime.call("sqs", "PurgeQueue", { QueueUrl })
+  })
+})
+
+test("a schedule that has failed for good leaves a letter, which stays until a person drops it; nothing is sent", async () => {
+  const keep = keeper({ ...runtime, deadOf: (name) => runtime.queues[name].dead! })
+  const failing = closeWorker({
+    ...runtime,
+    table: { ...runtime.table, query: () => Promise.reject(new AwsError("Throttled", 400, {})) },
+  })
+  let runs = 0
+  const counted = () => {
+    runs++
+    return failing()
+  }
+  const run = tried("close", counted, { keep, ending: new AbortController().signal })
+  await expect(run()).rejects.toThrow("Throttled")
+  expect(runs).toBe(3)
+  const [letter, ...others] = await lettersOf("close")
+  expect(others).toEqual([])
+  expect(letter).toMatchObject({
+    tenant: null,
+    reason: { kind: "outage", code: "Throttled", message: "Throttled: 400" },
+    received: 3,
+    payload: { text: "{}", cut: false },
+  })
+  await close()
+  const drop = { redrive: "dropped", moved: [letter!.id], left: 0 }
+  expect(await redriven("close", { dryRun: true })).toEqual({ ...drop, dryRun: true })
+  expect(await lettersOf("close")).toHaveLength(1)
+  expect(await redriven("close")).toEqual({ ...drop, dryRun: false })
+  expect(await lettersOf("close")).toEqual([])
+  const { rows } = await readAudit(world.stack.runtime, OPERATOR, { limit: 1 })
+  expect(rows[0]).toMatchObject({ action: "dead.drop", subject: "close", details: { ids: [letter!.id] } })
 })

@@ -9,9 +9,11 @@ import { alarmKinds, runbook, section } from "./runbook.ts"
 /** As `stacks/alarms.ts` makes them; the stacks' own tests compare the runbook with what it really made. */
 const expected = [
   ...(Object.keys(functions) as FunctionName[]).flatMap((name) =>
-    ["Errors", "Throttles", "Slow", "Failures", ...(factsOf(name).paths ? ["Faults"] : [])].map(
-      (kind) => pascal(name) + kind,
-    ),
+    [
+      ...["Errors", "Throttles", "Slow", "Failures"],
+      ...(factsOf(name).paths ? ["Faults"] : []),
+      ...(factsOf(name).settings?.includes("OCTANT_REDIS_URL") ? ["Alone"] : []),
+    ].map((kind) => pascal(name) + kind),
   ),
   ...Object.entries(queues).flatMap(([name, { deadLetter }]) => [
     `${pascal(name)}Waiting`,

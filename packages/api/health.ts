@@ -20,7 +20,7 @@ export type HealthNeeds = {
   clock: Clock
   call: Aws
   figures: Figures
-  queues: Readonly<Record<string, { url: string; dead: string | undefined }>>
+  queues: Readonly<Record<string, { url?: string | undefined; dead: string | undefined }>>
   redis: { load(): Promise<{ ping(): Promise<void> }> } | undefined
   operatorToken: string | undefined
 }
@@ -74,15 +74,16 @@ async function readiness({ table, clock, call, queues, redis }: HealthNeeds) {
       clearTimeout(timer)
     }
   }
+  const live = Object.entries(queues).flatMap(([name, { url }]) => (url === undefined ? [] : [{ name, url }]))
   const [there, away, ...each] = await Promise.all([
     tried(() => table.get(keys.settings(OPERATOR))),
     redis && tried(async () => (await redis.load()).ping()),
-    ...Object.values(queues).map(({ url }) => tried(() => depth(call, url))),
+    ...live.map(({ url }) => tried(() => depth(call, url))),
   ])
   return {
     table: there,
     redis: away,
-    queues: Object.fromEntries(Object.keys(queues).map((name, i) => [name, each[i]!])),
+    queues: Object.fromEntries(live.map(({ name }, i) => [name, each[i]!])),
   }
 }
 
@@ -100,9 +101,10 @@ async function depth(call: Aws, QueueUrl: string): Promise<Record<string, string
 const queueDepths = ({ call, queues, figures }: HealthNeeds) =>
   Promise.all(
     Object.entries(queues).map(async ([queue, { url, dead }]) => {
-      const [there, given] = await Promise.all([depth(call, url), dead === undefined ? undefined : depth(call, dead)])
-      for (const [name, state] of Object.entries(states))
-        figures.gauge("octant_queue_messages", { queue, state }, Number(there[name] ?? 0))
+      const look = async (at: string | undefined) => (at === undefined ? undefined : depth(call, at))
+      const [there, given] = await Promise.all([look(url), look(dead)])
+      for (const [name, state] of there ? Object.entries(states) : [])
+        figures.gauge("octant_queue_messages", { queue, state }, Number(there?.[name] ?? 0))
       if (given) figures.gauge("octant_dead_letters", { queue }, Number(given.ApproximateNumberOfMessages ?? 0))
     }),
   )

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { DeadLetter, Moved } from "#pipeline/deadletters.ts"
+import type { DeadLetter, Moved, Way } from "#pipeline/deadletters.ts"
 import type { QueueState } from "#pipeline/queues.ts"
 import { ask, type Target } from "./api.ts"
 import { Usage } from "./failure.ts"
@@ -11,6 +11,15 @@ import type { Terminal } from "./terminal.ts"
 type Admin = Common & { url?: string }
 const PAYLOAD_WIDTH = 500
 
+/** What a redrive does with so many of them, or would do. */
+const deeds: Record<Way, (count: number, queue: string, isDry: boolean) => string> = {
+  sent: (count, queue, isDry) => `${countOf(count, "message")} ${isDry ? "would be sent" : "sent"} back to ${queue}`,
+  published: (count, queue, isDry) =>
+    `${countOf(count, "event")} ${isDry ? "would be put" : "put"} on the bus again for ${queue}`,
+  dropped: (count, queue, isDry) =>
+    `${countOf(count, "letter")} ${isDry ? "would be dropped" : "dropped"}, and nothing sent: the schedule ${queue} runs again by itself`,
+}
+
 /** For commands that only whoever runs this may give. */
 const onAdmin = (command: Command) =>
   onData(command).option(
@@ -21,15 +30,32 @@ const onAdmin = (command: Command) =>
 export function addQueues(program: Command, terminal: Terminal) {
   const group = program.command("queues").description("what waits, and what was given up (for the operator)")
   onAdmin(group.command("list", { isDefault: true }))
-    .description("each queue: how much waits and how long, and how many dead letters there are")
+    .description(
+      "each queue: how much waits and how long, and how many dead letters there are and how old; schedules and notify too",
+    )
     .action(async (options: Admin) => {
       const found = await ask<{ queues: QueueState[] }>(targetOf(options, terminal), "/v1/admin/queues")
-      const rows = found.queues.map(({ name, depth, inFlight, delayed, oldestSeconds, deadLetters }) => [
-        name,
-        ...[depth, inFlight, delayed, oldestSeconds ?? "–", deadLetters ?? "–"].map(String),
+      const rows = found.queues.map((one) => [
+        one.name,
+        ...[one.depth, one.inFlight, one.delayed, one.oldestSeconds].map(known),
+        ...[one.deadLetters, one.deadInFlight, one.deadOldestSeconds].map(known),
+        one.redrive,
       ])
       show(terminal, options.json, found, () =>
-        table(["queue", ">waiting", ">in flight", ">delayed", ">oldest (s)", ">dead letters"], rows),
+        table(
+          [
+            "queue",
+            ">waiting",
+            ">in flight",
+            ">delayed",
+            ">oldest (s)",
+            ">dead letters",
+            ">looked at",
+            ">oldest letter (s)",
+            "redrive",
+          ],
+          rows,
+        ),
       )
     })
   onAdmin(group.command("dead <queue>"))
@@ -44,23 +70,24 @@ export function addQueues(program: Command, terminal: Terminal) {
       )
     })
   onAdmin(group.command("redrive <queue> [ids...]"))
-    .description("send dead letters back to the queue; sent twice, they count once")
+    .description("send dead letters back to the queue; sent twice, they count once. Those of a schedule are dropped")
     .option("--all", "all of them")
     .option("--max <count>", "at most so many", whole(1, 100_000))
-    .option("--dry-run", "only say what would be sent")
+    .option("--dry-run", "only say what would be done")
     .action(async (queue: string, ids: string[], options: Admin & { all?: true; max?: number; dryRun?: true }) => {
       if (ids.length > 0 === (options.all === true || options.max !== undefined))
-        throw new Usage("name the ids to send back, or say --all or --max")
+        throw new Usage("name the ids, or say --all or --max")
       const { max, dryRun = false } = options
       const body = { dryRun, ...(ids.length > 0 ? { ids } : {}), ...(max === undefined ? {} : { max }) }
       const moved = await ask<Moved>(targetOf(options, terminal), `${pathOf(queue)}/redrive`, { method: "POST", body })
       show(terminal, options.json, moved, () => {
-        const verb = moved.dryRun ? "would be sent" : "sent"
-        return `${countOf(moved.moved.length, "message")} ${verb} back to ${queue}${moved.left > 0 ? `, ${moved.left} stay` : ""}\n`
+        const stay = moved.left > 0 ? `; ${moved.left} ${moved.left === 1 ? "stays" : "stay"}` : ""
+        return `${deeds[moved.redrive](moved.moved.length, queue, moved.dryRun)}${stay}\n`
       })
     })
 }
 
+const known = (count: number | null) => (count === null ? "–" : String(count))
 const pathOf = (queue: string) => `/v1/admin/queues/${encodeURIComponent(queue)}`
 
 function targetOf({ data, url: given }: Admin, { env }: Terminal): Target {

@@ -4,11 +4,10 @@ import { instant } from "#core/clock.ts"
 import { EVENT_SOURCE } from "#events/domain.ts"
 import type { SqsMessage, SqsStore } from "#local/fauxqs.ts"
 import { type SubscriberName, subscribers } from "#platform/topology.ts"
-import type { Handler } from "./batch.ts"
+import type { Handler, QueueRecord } from "./batch.ts"
+import { CALLS, type Keep } from "./calls.ts"
 import type { Queue } from "./queues.ts"
 
-/** What a schedule's or a bus's call may fail before it is given up, as in the stacks. */
-const CALLS = 3
 const VISIBILITY_SECONDS = 180
 
 const names = Object.keys(subscribers) as SubscriberName[]
@@ -76,11 +75,20 @@ function isJson(text: string) {
   }
 }
 
-/** Calls a subscriber with each event that waits for it. */
+/** Calls a subscriber with each event that waits for it; what it has failed at for good is kept, with why. */
 export const calling =
-  (subscriber: (event: unknown) => Promise<void>): Handler =>
+  (name: SubscriberName, subscriber: (event: unknown) => Promise<void>, keep: Keep): Handler =>
   async ({ Records }) => {
-    const results = await Promise.allSettled(Records.map(async ({ body }) => subscriber(JSON.parse(body))))
+    const one = async ({ body, attributes }: QueueRecord) => {
+      const event: unknown = JSON.parse(body)
+      try {
+        await subscriber(event)
+      } catch (error) {
+        if (Number(attributes.ApproximateReceiveCount) < CALLS) throw error
+        await keep(name, event, error)
+      }
+    }
+    const results = await Promise.allSettled(Records.map(one))
     return {
       batchItemFailures: Records.filter((_, i) => results[i]?.status === "rejected").map(({ messageId }) => ({
         itemIdentifier: messageId,

@@ -17,9 +17,10 @@ import { foldWorker } from "#platform/fold-worker.ts"
 import { jobWorker } from "#platform/job-worker.ts"
 import { pollWorker } from "#platform/poll.ts"
 import { type Runtime, runtimeOf } from "#platform/runtime.ts"
-import { queues as queueFacts, schedules } from "#platform/topology.ts"
+import { queues as queueFacts, type ScheduleName, schedules, subscribers } from "#platform/topology.ts"
 import type { Meter } from "#store/table.ts"
 import { busQueues } from "./bus.ts"
+import { keeper, tried } from "./calls.ts"
 import { startDynamo } from "./dynamodb.ts"
 import { operatorToken } from "./home.ts"
 import { serveHttp } from "./http.ts"
@@ -91,7 +92,7 @@ async function started(
   stops.push(dynamo.stop)
   const queues = await startQueues({
     ...(dir ? { dataDir: join(dir, "queues") } : {}),
-    queues: [...described, ...busQueues],
+    queues: [...described, ...busQueues, ...scheduleQueues],
   })
   stops.push(queues.stop)
   const config = await readConfig({
@@ -107,6 +108,10 @@ async function started(
     OCTANT_JOBS_LOW_QUEUE_URL: queues.queueUrl("jobs-low"),
     OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: queues.queueUrl(queueFacts["jobs-high"].deadLetter),
     OCTANT_JOBS_LOW_DEAD_QUEUE_URL: queues.queueUrl(queueFacts["jobs-low"].deadLetter),
+    OCTANT_NOTIFY_DEAD_QUEUE_URL: queues.queueUrl(subscribers.notify.deadLetter),
+    OCTANT_CLOSE_DEAD_QUEUE_URL: queues.queueUrl(schedules.close.deadLetter),
+    OCTANT_CHECK_DEAD_QUEUE_URL: queues.queueUrl(schedules.check.deadLetter),
+    OCTANT_POLL_DEAD_QUEUE_URL: queues.queueUrl(schedules.poll.deadLetter),
     OCTANT_OPERATOR_TOKEN: operatorToken(dir),
     ...options.redis,
     ...options.traces,
@@ -133,10 +138,15 @@ async function started(
   stops.push(() => runtime.told.spans(SECOND))
   await createTable(runtime.call, TABLE)
 
+  const keep = keeper({
+    ...runtime,
+    deadOf: (name) => queues.queueUrl({ ...schedules, ...subscribers }[name].deadLetter),
+  })
   let stopping = false
   const worked = options.workers === false ? [] : work(runtime, queues, () => stopping)
   // What an endpoint is to be told waits for hours when it fails: nobody waits for that to be idle.
-  const { bus, deliveries } = options.workers === false ? {} : telling(runtime, queues, options.hiddenFor)
+  const { bus, deliveries } =
+    options.workers === false ? {} : telling(runtime, queues, { keep, hiddenFor: options.hiddenFor })
   stops.push(() => {
     stopping = true
     const stopped = Promise.all([...worked, bus, deliveries].map((poller) => poller?.stop()))
@@ -145,11 +155,16 @@ async function started(
     return stopped
   })
   const ending = new AbortController()
-  const jobs = [
-    { name: "close", everyMs: schedules.close.everyMs, run: closeWorker(runtime) },
-    { name: "poll", everyMs: schedules.poll.everyMs, run: pollWorker(runtime, { stop: ending.signal }) },
-    { name: "check", everyMs: schedules.check.everyMs, run: checkWorker(runtime) },
-  ]
+  const runs = {
+    close: closeWorker(runtime),
+    poll: pollWorker(runtime, { stop: ending.signal }),
+    check: checkWorker(runtime),
+  }
+  const jobs = (Object.keys(runs) as ScheduleName[]).map((name) => ({
+    name,
+    everyMs: schedules[name].everyMs,
+    run: tried(name, runs[name], { keep, ending: ending.signal }),
+  }))
   const scheduler = schedule(jobs, systemTimers, (name, error) =>
     log("schedule.failed", { route: name, ...failure(error) }),
   )
@@ -183,6 +198,12 @@ async function started(
   }
 }
 
+const DEAD_VISIBILITY_SECONDS = 30
+/** A schedule has no queue, and yet its dead letters. */
+const scheduleQueues = Object.values(schedules).map(({ deadLetter }) => ({
+  name: deadLetter,
+  visibilitySeconds: DEAD_VISIBILITY_SECONDS,
+}))
 const described = Object.entries(queueFacts).map(([name, { fifo, visibilitySeconds, deadLetter, afterReceives }]) => ({
   name,
   fifo,

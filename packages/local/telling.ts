@@ -5,6 +5,7 @@ import { poster } from "#platform/post.ts"
 import type { Runtime } from "#platform/runtime.ts"
 import { queues as facts } from "#platform/topology.ts"
 import { busQueue, calling } from "./bus.ts"
+import type { Keep } from "./calls.ts"
 import { type PollOptions, poll } from "./poller.ts"
 
 type Places = { queueUrl(name: string): string; queueArn(name: string): string }
@@ -12,7 +13,11 @@ const RETRY_AFTER_SECONDS = 1
 const LANES = 4
 
 /** The bus's subscriber, and who delivers what it asks for. */
-export function telling(runtime: Runtime, queues: Places, hiddenFor?: (ms: number) => number) {
+export function telling(
+  runtime: Runtime,
+  queues: Places,
+  { keep, hiddenFor }: { keep: Keep; hiddenFor?: ((ms: number) => number) | undefined },
+) {
   const working = (name: string, options: Pick<PollOptions, "handler" | "batchSize" | "retryAfterSeconds">) =>
     poll({
       call: awsClient({ ...runtime.aws, timeoutMs: 30_000 }),
@@ -25,7 +30,7 @@ export function telling(runtime: Runtime, queues: Places, hiddenFor?: (ms: numbe
     })
   return {
     bus: working(busQueue("notify"), {
-      handler: calling(notifyWorker(runtime)),
+      handler: calling("notify", notifyWorker(runtime), keep),
       batchSize: 1,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     }),

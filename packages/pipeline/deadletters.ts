@@ -4,11 +4,13 @@ import { shortHash } from "#core/hash.ts"
 import { inFlight, slices } from "#core/parallel.ts"
 import { type AuditNeeds, announced, noted } from "#store/audit.ts"
 import { OPERATOR, type TenantId } from "#store/keys.ts"
+import type { DomainEvent } from "#store/outbox.ts"
 import type { Table } from "#store/table.ts"
 import { fromMessage } from "./accept.ts"
+import { readCall } from "./calls.ts"
 import { addresseeOf, type Failure, type Reason, readFailures } from "./failures.ts"
 
-/** Messages that were given up: to be looked at, and to be sent back to the queue that they came from. */
+/** Messages and calls that were given up: to be looked at, and to be sent back to where they came from. */
 export type DeadLetter = {
   id: string
   /** `null` when nobody can read whose it is. */
@@ -23,11 +25,27 @@ export type DeadLetter = {
   bytes: number
   payload: { text: string; cut: boolean }
 }
-export type Moved = { moved: string[]; left: number; dryRun: boolean }
+/**
+ * What a redrive does with dead letters: they go back to their queue; the bus tells its subscriber once more; or they are
+ * dropped, for the schedule that failed has run again or will.
+ */
+export type Way = "sent" | "published" | "dropped"
+export type Moved = { redrive: Way; moved: string[]; left: number; dryRun: boolean }
 
 type Sqs = (service: "sqs", action: string, body: object) => Promise<Record<string, unknown>>
-export type Queues = Readonly<Record<string, { url: string; dead: string | undefined }>>
-export type DeadNeeds = AuditNeeds & { table: Table; clock: Clock; call: Sqs; queues: Queues }
+type Live = { url: string; dead: string | undefined }
+/** Calls of a schedule or of the bus: what waits, waits inside of Lambda, where nobody can look. */
+type Calls = { url?: undefined; dead: string | undefined; redrive: Exclude<Way, "sent"> }
+export type Queues = Readonly<Record<string, Live | Calls>>
+export type DeadNeeds = AuditNeeds & {
+  table: Table
+  clock: Clock
+  call: Sqs
+  queues: Queues
+  /** Puts events on the bus, ten at most; the ids of those that it did not take. */
+  publish: (events: readonly DomainEvent[]) => Promise<ReadonlySet<string>>
+}
+export const wayOf = (queue: Live | Calls): Way => (queue.url === undefined ? queue.redrive : "sent")
 
 type Attribute = { DataType: string; StringValue?: string }
 type Message = {
@@ -37,7 +55,13 @@ type Message = {
   Attributes?: Record<string, string>
   MessageAttributes?: Record<string, Attribute>
 }
-type Letter = { message: Message; tenant: TenantId; failure: Failure | undefined }
+type Letter = Pick<DeadLetter, "reason" | "received" | "firstSentAt" | "redriven"> & {
+  message: Message
+  tenant: TenantId
+  carried: () => { text: string; batches: string[] }
+  /** Only what the bus has told can be told again. */
+  event?: DomainEvent | undefined
+}
 
 const AT_ONCE = 10
 const SENDS_IN_FLIGHT = 4
@@ -77,7 +101,7 @@ export async function listDead(needs: DeadNeeds, queue: string, most: number): P
 
 export type Redrive = { dryRun?: boolean | undefined; ids?: readonly string[] | undefined; max?: number | undefined }
 
-/** Sends dead letters back. What is sent twice because we died in between counts once all the same. */
+/** Sends dead letters back, or drops those of a schedule. What is sent twice because we died in between counts once all the same. */
 export function redrive(needs: DeadNeeds, queue: string, { dryRun = false, ids, max }: Redrive): Promise<Moved> {
   const isWanted = ({ message }: Letter) => ids === undefined || ids.includes(message.MessageId)
   return moved(needs, queue, { dryRun, isWanted, most: max ?? ids?.length ?? Number.POSITIVE_INFINITY, by: 0 })
@@ -89,10 +113,8 @@ export function redrive(needs: DeadNeeds, queue: string, { dryRun = false, ids, 
  */
 export function redriveAfterOutage(needs: DeadNeeds, queue: string): Promise<Moved> {
   const now = needs.clock()
-  const isWanted = (letter: Letter) => {
-    const { kind, at } = reasonIn(letter)
-    return kind === "outage" && redrivenIn(letter) === 0 && (at === null || now - Date.parse(at) >= QUIET_MS)
-  }
+  const isWanted = ({ reason: { kind, at }, redriven }: Letter) =>
+    kind === "outage" && redriven === 0 && (at === null || now - Date.parse(at) >= QUIET_MS)
   return moved({ ...needs, actor: "schedule" }, queue, {
     dryRun: false,
     isWanted,
@@ -105,6 +127,8 @@ type Wish = { dryRun: boolean; isWanted: (letter: Letter) => boolean; most: numb
 
 async function moved(needs: DeadNeeds, queue: string, { dryRun, isWanted, most, by }: Wish): Promise<Moved> {
   const started = needs.clock()
+  const redrive = wayIn(needs, queue)
+  const isMovable = ({ event }: Letter) => redrive !== "published" || event !== undefined
   const gone: string[] = []
   let seen = 0
   await looking(needs, queue, async (held) => {
@@ -112,43 +136,61 @@ async function moved(needs: DeadNeeds, queue: string, { dryRun, isWanted, most, 
       seen += letters.length
       // What has been sent back and died again meanwhile is not sent round and round.
       const old = letters.filter(({ message }) => Number(message.Attributes?.SentTimestamp ?? 0) <= started)
-      const wanted = old.filter(isWanted).slice(0, most - gone.length)
+      const wanted = old.filter((letter) => isMovable(letter) && isWanted(letter)).slice(0, most - gone.length)
       for (const [tenant, own] of Map.groupBy(wanted, ({ tenant }) => tenant)) {
-        if (!dryRun) await sendBack(needs, queue, tenant, own, by)
-        for (const { message } of own) {
-          gone.push(message.MessageId)
-          if (!dryRun) held.delete(message.MessageId)
-        }
+        if (!dryRun) await sendBack(needs, queue, tenant, own, { by, held })
+        gone.push(...own.map(({ message }) => message.MessageId))
       }
       if (gone.length >= most) break
     }
   })
-  return { moved: gone, left: seen - gone.length, dryRun }
+  return { redrive, moved: gone, left: seen - gone.length, dryRun }
 }
 
 /** Some of one tenant's, with a row before: sent first, then deleted. */
-async function sendBack(needs: DeadNeeds, queue: string, tenant: TenantId, letters: readonly Letter[], by: number) {
-  const { url, dead } = needs.queues[queue]!
+async function sendBack(
+  needs: DeadNeeds,
+  queue: string,
+  tenant: TenantId,
+  letters: readonly Letter[],
+  { by, held }: { by: number; held: Held },
+) {
+  const { dead, url } = needs.queues[queue]!
+  const way = wayIn(needs, queue)
+  const action = way === "dropped" ? "dead.drop" : "dead.redrive"
   const details = { ids: letters.map(({ message }) => message.MessageId) }
-  const fifo = url.endsWith(".fifo")
-  await announced(needs, tenant, { action: "dead.redrive", subject: queue, details }, async () => {
-    await inFlight(letters, fifo ? 1 : SENDS_IN_FLIGHT, (letter) =>
-      needs.call("sqs", "SendMessage", { QueueUrl: url, ...again(letter, fifo, by) }),
-    )
-    const handles = letters.map(({ message: { ReceiptHandle } }) => ({ ReceiptHandle }))
+  await announced(needs, tenant, { action, subject: queue, details }, async () => {
+    if (url !== undefined) await sendAgain(needs, url, letters, by)
+    const refused = way === "published" ? await publishAgain(needs, letters, by) : new Set()
+    const done = letters.filter(({ event }) => event === undefined || !refused.has(event.id))
+    const handles = done.map(({ message: { ReceiptHandle } }) => ({ ReceiptHandle }))
     await inTens(needs, "DeleteMessageBatch", dead!, handles)
+    for (const { message } of done) held.delete(message.MessageId)
+    if (refused.size > 0)
+      throw new Fault("unavailable", "the bus did not take all of them; try again", { retryAfter: 5 })
   })
 }
 
+async function sendAgain(needs: DeadNeeds, QueueUrl: string, letters: readonly Letter[], by: number) {
+  const fifo = QueueUrl.endsWith(".fifo")
+  await inFlight(letters, fifo ? 1 : SENDS_IN_FLIGHT, (letter) =>
+    needs.call("sqs", "SendMessage", { QueueUrl, ...again(letter, fifo, by) }),
+  )
+}
+
+/** The same events once more: whoever listens knows them by their ids. How often that was done travels with them. */
+const publishAgain = ({ publish }: DeadNeeds, letters: readonly Letter[], by: number) =>
+  publish(letters.flatMap(({ event, redriven }) => (event ? [{ ...event, redriven: redriven + by }] : [])))
+
 /** The same message once more: its group, and whatever travels with it. Sent twice for one dead letter, it is one. */
-function again({ message, failure }: Letter, fifo: boolean, by: number) {
+function again({ message, redriven, firstSentAt }: Letter, fifo: boolean, by: number) {
   const { Attributes = {}, MessageAttributes = {}, Body, MessageId } = message
-  const count = redrivenIn({ message }) + by
+  const count = redriven + by
   return {
     MessageBody: Body,
     MessageAttributes: {
       ...MessageAttributes,
-      [FIRST_SENT]: { DataType: "String", StringValue: firstSentIn({ message, failure }) },
+      [FIRST_SENT]: { DataType: "String", StringValue: firstSentAt },
       ...(count === 0 ? {} : { [REDRIVEN]: { DataType: "Number", StringValue: String(count) } }),
     },
     // A queue of the standard kind may have groups too, by which it is fair.
@@ -166,6 +208,11 @@ function deadOf({ queues }: Pick<DeadNeeds, "queues">, queue: string): string {
   const dead = Object.hasOwn(queues, queue) ? queues[queue]!.dead : undefined
   if (dead === undefined) throw new Fault("not_found", "there is no such queue")
   return dead
+}
+
+function wayIn(needs: Pick<DeadNeeds, "queues">, queue: string): Way {
+  deadOf(needs, queue)
+  return wayOf(needs.queues[queue]!)
 }
 
 /** Receipt handles of what we have received and neither deleted nor given back, by message. */
@@ -203,10 +250,34 @@ async function* lettersOf(needs: DeadNeeds, queue: string, most: number, held: H
     if (messages.length === 0) return
     left -= messages.length
     for (const { MessageId, ReceiptHandle } of messages) held.set(MessageId, ReceiptHandle)
-    const whose = messages.map((message) => ({ message, id: message.MessageId, tenant: addresseeOf(message.Body) }))
-    const failures = await readFailures(needs, queue, whose)
-    yield whose.map(({ message, id, tenant }) => ({ message, tenant, failure: failures.get(id) }))
+    yield wayIn(needs, queue) === "sent" ? await messagesIn(needs, queue, messages) : messages.map(callIn)
   }
+}
+
+/** Why a message could not be worked is noted in the table. */
+async function messagesIn(needs: DeadNeeds, queue: string, messages: readonly Message[]): Promise<Letter[]> {
+  const whose = messages.map((message) => ({ message, id: message.MessageId, tenant: addresseeOf(message.Body) }))
+  const failures = await readFailures(needs, queue, whose)
+  return whose.map(({ message, id, tenant }) => {
+    const failure = failures.get(id)
+    const { Attributes = {}, MessageAttributes = {}, Body } = message
+    const sentAt = failure?.sentAt ?? instant(Number(Attributes.SentTimestamp ?? 0))
+    return {
+      message,
+      tenant,
+      reason: reasonIn(failure),
+      received: failure?.received ?? Number(Attributes.ApproximateReceiveCount ?? 0),
+      firstSentAt: MessageAttributes[FIRST_SENT]?.StringValue ?? sentAt,
+      redriven: Number(MessageAttributes[REDRIVEN]?.StringValue ?? 0),
+      carried: () => decoded(Body),
+    }
+  })
+}
+
+/** Why a call has failed stands in its letter. */
+function callIn(message: Message): Letter {
+  const { text, ...call } = readCall(message)
+  return { ...call, message, carried: () => ({ text, batches: [] }) }
 }
 
 async function inTens({ call }: DeadNeeds, action: string, QueueUrl: string, entries: readonly object[]) {
@@ -217,17 +288,16 @@ async function inTens({ call }: DeadNeeds, action: string, QueueUrl: string, ent
   }
 }
 
-function shown(letter: Letter): DeadLetter {
-  const { message, tenant, failure } = letter
-  const { text, batches } = decoded(message.Body)
+function shown({ message, tenant, reason, received, firstSentAt, redriven, carried }: Letter): DeadLetter {
+  const { text, batches } = carried()
   return {
     id: message.MessageId,
     tenant: tenant === OPERATOR ? null : tenant,
     batches,
-    reason: reasonIn(letter),
-    received: failure?.received ?? Number(message.Attributes?.ApproximateReceiveCount ?? 0),
-    firstSentAt: firstSentIn(letter),
-    redriven: redrivenIn(letter),
+    reason,
+    received,
+    firstSentAt,
+    redriven,
     bytes: Buffer.byteLength(message.Body),
     payload: { text: text.slice(0, SHOWN_CHARACTERS), cut: text.length > SHOWN_CHARACTERS },
   }
@@ -243,16 +313,8 @@ function decoded(body: string): { text: string; batches: string[] } {
   }
 }
 
-function reasonIn({ failure }: Pick<Letter, "failure">): DeadLetter["reason"] {
+function reasonIn(failure: Failure | undefined): DeadLetter["reason"] {
   if (failure === undefined) return { ...UNNOTED, at: null }
   const { kind, code, message, at } = failure
   return { kind, code, message, at }
 }
-
-const redrivenIn = ({ message }: Pick<Letter, "message">) =>
-  Number(message.MessageAttributes?.[REDRIVEN]?.StringValue ?? 0)
-
-const firstSentIn = ({ message, failure }: Pick<Letter, "message" | "failure">) =>
-  message.MessageAttributes?.[FIRST_SENT]?.StringValue ??
-  failure?.sentAt ??
-  instant(Number(message.Attributes?.SentTimestamp ?? 0))

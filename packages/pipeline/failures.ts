@@ -16,7 +16,7 @@ export type Failure = Reason & { at: string; received: number; sentAt?: string }
 /** As long as a message may wait, and then lie among the dead letters. */
 const KEPT_DAYS = 22
 const NOTES_IN_FLIGHT = 8
-const MESSAGE_LENGTH = 300
+export const MESSAGE_LENGTH = 300
 
 /** A message that is not as we write them. */
 export class Unreadable extends Error {

@@ -1,40 +1,55 @@
-import type { DeadNeeds } from "./deadletters.ts"
+import { type DeadNeeds, type Way, wayOf } from "./deadletters.ts"
 
-/** How a queue stands. `null` is what nobody could tell. */
+/** How a queue stands, or the calls of a schedule or of the bus. `null` is what nobody could tell. */
 export type QueueState = {
   name: string
   fifo: boolean
-  depth: number
-  inFlight: number
-  delayed: number
+  depth: number | null
+  inFlight: number | null
+  delayed: number | null
   oldestSeconds: number | null
   deadLetters: number | null
+  /** Those that somebody looks at just now. */
+  deadInFlight: number | null
+  deadOldestSeconds: number | null
+  /** What a redrive of them does. */
+  redrive: Way
 }
 export type QueuesNeeds = Pick<DeadNeeds, "call" | "queues"> & {
   /** SQS itself does not tell how old its oldest message is. */
   oldestSeconds: (url: string) => Promise<number | undefined>
 }
 
-export const queueStates = ({ call, queues, oldestSeconds }: QueuesNeeds): Promise<QueueState[]> =>
+export const queueStates = (needs: QueuesNeeds): Promise<QueueState[]> =>
   Promise.all(
-    Object.entries(queues).map(async ([name, { url, dead }]) => {
-      const [there, given, oldest] = await Promise.all([
-        counted(call, url),
-        dead === undefined ? undefined : counted(call, dead),
-        // The rest is worth knowing without it.
-        oldestSeconds(url).catch(() => undefined),
-      ])
+    Object.entries(needs.queues).map(async ([name, queue]) => {
+      const { url, dead } = queue
+      const [there, given] = await Promise.all([stateOf(needs, url), stateOf(needs, dead)])
       return {
         name,
-        fifo: url.endsWith(".fifo"),
-        depth: Number(there.ApproximateNumberOfMessages ?? 0),
-        inFlight: Number(there.ApproximateNumberOfMessagesNotVisible ?? 0),
-        delayed: Number(there.ApproximateNumberOfMessagesDelayed ?? 0),
-        oldestSeconds: oldest ?? null,
-        deadLetters: given ? Number(given.ApproximateNumberOfMessages ?? 0) : null,
+        fifo: url?.endsWith(".fifo") ?? false,
+        ...there,
+        deadLetters: given.depth,
+        deadInFlight: given.inFlight,
+        deadOldestSeconds: given.oldestSeconds,
+        redrive: wayOf(queue),
       }
     }),
   )
+
+const nobodyKnows = { depth: null, inFlight: null, delayed: null, oldestSeconds: null }
+
+async function stateOf({ call, oldestSeconds }: QueuesNeeds, url: string | undefined) {
+  if (url === undefined) return nobodyKnows
+  // The rest is worth knowing without its age.
+  const [there, oldest] = await Promise.all([counted(call, url), oldestSeconds(url).catch(() => undefined)])
+  return {
+    depth: Number(there.ApproximateNumberOfMessages ?? 0),
+    inFlight: Number(there.ApproximateNumberOfMessagesNotVisible ?? 0),
+    delayed: Number(there.ApproximateNumberOfMessagesDelayed ?? 0),
+    oldestSeconds: oldest ?? null,
+  }
+}
 
 const AttributeNames = [
   "ApproximateNumberOfMessages",

@@ -1,7 +1,7 @@
 import { listTenants } from "#access/tenant.ts"
 import { failure } from "#core/log.ts"
 import { zoneOf } from "#core/zone.ts"
-import { redriveAfterOutage } from "#pipeline/deadletters.ts"
+import { type Queues, redriveAfterOutage, wayOf } from "#pipeline/deadletters.ts"
 import { resendForgotten } from "#pipeline/jobs/forgotten.ts"
 import { lagOf, tellLag } from "#pipeline/lag.ts"
 import { dropOldViews } from "#pipeline/replay.ts"
@@ -11,13 +11,17 @@ import { readHead } from "#store/views.ts"
 import { scheduled } from "./run.ts"
 import type { Runtime } from "./runtime.ts"
 
-type CloseNeeds = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "call" | "queues"> &
-  Partial<Pick<Runtime, "tracing" | "figures" | "sendJob">>
+type CloseNeeds = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold" | "call" | "publish"> & {
+  queues: Queues
+} & Partial<Pick<Runtime, "tracing" | "figures" | "sendJob">>
 
-/** Sends back what an outage has killed; a queue that cannot be looked at does not keep the others from it. */
+/**
+ * Sends back what an outage has killed; a queue that cannot be looked at does not keep the others from it. Letters of
+ * schedules stay until a person has seen them: there is nothing to send.
+ */
 async function mend(runtime: CloseNeeds) {
-  for (const queue of Object.keys(runtime.queues)) {
-    if (runtime.queues[queue as keyof CloseNeeds["queues"]]?.dead === undefined) continue
+  for (const [queue, facts] of Object.entries(runtime.queues)) {
+    if (facts.dead === undefined || wayOf(facts) === "dropped") continue
     try {
       const { moved } = await redriveAfterOutage(runtime, queue)
       if (moved.length > 0) runtime.log("redrive", { queue, count: moved.length })

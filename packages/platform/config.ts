@@ -15,6 +15,7 @@ type Variable = { form: Form; example: string; isOptional?: true }
 
 const text = (example: string, form: "text" | "name" | "token" = "text") => ({ form, example }) as const
 const url = (example: string) => ({ form: "url", example }) as const
+const dead = (name: string) => optional(url(`https://sqs.eu-central-1.amazonaws.com/123456789012/${name}-dead`))
 const optional = <V extends Variable>(variable: V) => ({ ...variable, isOptional: true }) as const
 
 /** What the environment must or may say, each with an example for whoever forgot it or wrote it wrong. */
@@ -47,6 +48,10 @@ const variables = {
   OCTANT_JOBS_LOW_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low")),
   OCTANT_JOBS_HIGH_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-high-dead")),
   OCTANT_JOBS_LOW_DEAD_QUEUE_URL: optional(url("https://sqs.eu-central-1.amazonaws.com/123456789012/jobs-low-dead")),
+  OCTANT_NOTIFY_DEAD_QUEUE_URL: dead("notify"),
+  OCTANT_CLOSE_DEAD_QUEUE_URL: dead("close"),
+  OCTANT_CHECK_DEAD_QUEUE_URL: dead("check"),
+  OCTANT_POLL_DEAD_QUEUE_URL: dead("poll"),
   /** Where what happened in the product is told. */
   OCTANT_BUS: optional(text("octant-production-bus")),
   /** Upstash's REST protocol; without it limits and answers are kept in each process. */

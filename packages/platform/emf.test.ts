@@ -91,6 +91,17 @@ test("on Lambda the figures of a call are in its log when it ends, by the names 
   expect(told().map(({ values }) => values)).toEqual([[1], [0.04], [0.004, 0.008]])
 })
 
+test("what has no labels stands under its function alone, where alarms look for it", async () => {
+  const runtime = await onLambda()
+  await awaited(runtime, async () => runtime.figures.gauge("octant_redis_away", {}, 1))()
+  const [line = ""] = printed.split("\n").filter((one) => one.includes("_aws"))
+  expect(Emf.parse(JSON.parse(line))).toMatchObject({
+    _aws: { CloudWatchMetrics: [{ Namespace: "octant", Dimensions: [["service"]] }] },
+    service: "octant-test-collect",
+    octant_redis_away: 1,
+  })
+})
+
 test("what a failing call has told is told too, and the failure is the caller's", async () => {
   const runtime = await onLambda()
   const handler = worker(runtime, async () => {

@@ -1,11 +1,13 @@
 import { createServer, type Server } from "node:http"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { fakeClock } from "#core/clock.ts"
+import type { Count, Window } from "#access/limit.ts"
+import { fakeClock, MINUTE, SECOND } from "#core/clock.ts"
 import { newFigures } from "#core/figures.ts"
 import type { TenantId } from "#store/keys.ts"
 import { cacheOf } from "./cache.ts"
 import { type Config, readConfig } from "./config.ts"
-import { redisOf, windowsFor } from "./redis.ts"
+import { type Redis, redisOf, windowsFor } from "./redis.ts"
+import type { Shared } from "./upstash.ts"
 
 /** Upstash's REST protocol, as far as it is seen here: what was asked, and that it was refused. */
 let server: Server
@@ -57,4 +59,41 @@ test("the first request counts for its own process, and waits for nobody: Redis'
   expect(redis.soon()).toBeDefined()
   await remaining()
   expect(asked).not.toEqual([])
+})
+
+test("for as long as Redis is away, who watches is told so twice a minute, and once when it is back", async () => {
+  const clock = fakeClock("2026-01-31T12:00:00.000Z")
+  const told: [at: number, name: string, value: number][] = []
+  const said: string[] = []
+  const began = clock()
+  let away = false
+  const shared = async (windows: readonly Window[]): Promise<Count[]> => {
+    if (away) throw new Error("gone")
+    return windows.map(() => ({ allowed: true, remaining: 9, resetMs: 1 }))
+  }
+  const redis: Redis = { load: () => Promise.reject(), soon: () => ({ windows: shared }) as unknown as Shared }
+  const windows = windowsFor({
+    clock,
+    redis,
+    log: (name) => void said.push(name),
+    figures: newFigures((name, _, value) => told.push([(clock() - began) / SECOND, name, value])),
+  })
+  const knock = async (forMs: number) => {
+    for (let ms = 0; ms < forMs; ms += 10 * SECOND) {
+      expect(await windows([{ span: "minute", id: "a", limit: 100, cost: 1 }])).toMatchObject([{ allowed: true }])
+      clock.advance(10 * SECOND)
+    }
+  }
+  await knock(MINUTE)
+  away = true
+  await knock(MINUTE + 10 * SECOND)
+  away = false
+  await knock(MINUTE)
+  expect(told).toEqual([
+    [60, "octant_redis_away", 1],
+    [90, "octant_redis_away", 1],
+    [120, "octant_redis_away", 1],
+    [130, "octant_redis_away", 0],
+  ])
+  expect(said).toEqual(["limits.alone", "limits.shared"])
 })

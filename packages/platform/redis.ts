@@ -1,5 +1,5 @@
 import { type Windows, windowsInProcess, windowsWithin } from "#access/limit.ts"
-import { type Clock, MOMENT } from "#core/clock.ts"
+import { type Clock, MOMENT, SECOND } from "#core/clock.ts"
 import type { Figures } from "#core/figures.ts"
 import { failure, type Log } from "#core/log.ts"
 import { once } from "#core/once.ts"
@@ -31,6 +31,9 @@ export function redisOf(config: Config, needs: GuardNeeds & { log: Log }): Redis
   return { load, soon }
 }
 
+/** Whoever watches forgets what is told once: while Redis is away, that is told again and again. */
+const TOLD_EVERY_MS = 30 * SECOND
+
 type Needs = { clock: Clock; log: Log; figures: Figures; redis: Redis | undefined }
 
 /**
@@ -41,8 +44,19 @@ export function windowsFor({ clock, log, figures, redis }: Needs): Windows {
   const own = windowsInProcess(clock)
   if (!redis) return own
   const shared: Windows = (windows) => (redis.soon()?.windows ?? own)(windows)
-  return windowsWithin(shared, own, (away) => {
-    figures.gauge("octant_redis_away", {}, Number(away))
+  let [isAway, toldAt] = [false, 0]
+  const tell = () => {
+    toldAt = clock()
+    figures.gauge("octant_redis_away", {}, Number(isAway))
+  }
+  const counted = windowsWithin(shared, own, (away) => {
+    isAway = away
+    tell()
     log(away ? "limits.alone" : "limits.shared", { outcome: away ? "redis is away" : "redis is back" })
   })
+  return async (windows) => {
+    const counts = await counted(windows)
+    if (isAway && clock() - toldAt >= TOLD_EVERY_MS) tell()
+    return counts
+  }
 }

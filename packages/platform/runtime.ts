@@ -3,6 +3,7 @@ import { once } from "#core/once.ts"
 import type { FetchText } from "#sources/source.ts"
 import type { Vault } from "#store/vault.ts"
 import { type BaseOptions, baseOf } from "./base.ts"
+import { callsOf } from "./calls.ts"
 import type { Config } from "./config.ts"
 import { jobSender } from "./jobs.ts"
 import { tellingOf } from "./telling.ts"
@@ -25,6 +26,7 @@ export function runtimeOf(config: Config, options: Options = {}) {
   const fetch = outsideOf({ clock, random: base.aws.random, sleep, log, figures, fetch: beneath })
   return {
     ...base,
+    queues: { ...base.queues, ...callsOf(config) },
     fetch,
     fetchText: certificatesOf({ fetch, clock }),
     vault: options.vault ?? vaultOf(config, { call, clock, random }),

@@ -67,6 +67,9 @@ export type QueueName = keyof typeof queues
 type TableAction = "GetItem" | "BatchGetItem" | "Query" | "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem"
 type KeyAction = "GenerateDataKey" | "Decrypt"
 
+/** Whatever leaves dead letters: a queue, a schedule, or a subscriber of the bus. */
+export type DeadLettersOf = QueueName | "close" | "check" | "poll" | "notify"
+
 type FunctionFacts = {
   handler: string
   timeoutSeconds: number
@@ -74,9 +77,9 @@ type FunctionFacts = {
   /** What it does to the table (in transactions too), the queues it sends to and looks at, what it does by the vault's key: so much is granted. */
   table: readonly TableAction[]
   sends?: readonly QueueName[]
-  looks?: readonly QueueName[]
+  looks?: readonly DeadLettersOf[]
   /** Whose dead letters it takes, to show them or to send them back. */
-  mends?: readonly QueueName[]
+  mends?: readonly DeadLettersOf[]
   vault?: readonly KeyAction[]
   /** Puts events on the bus. */
   publishes?: true
@@ -122,6 +125,12 @@ const deadQueues = [
   "OCTANT_JOBS_HIGH_DEAD_QUEUE_URL",
   "OCTANT_JOBS_LOW_DEAD_QUEUE_URL",
 ] as const
+const deadCalls = [
+  "OCTANT_NOTIFY_DEAD_QUEUE_URL",
+  "OCTANT_CLOSE_DEAD_QUEUE_URL",
+  "OCTANT_CHECK_DEAD_QUEUE_URL",
+  "OCTANT_POLL_DEAD_QUEUE_URL",
+] as const
 const jobQueues = ["OCTANT_JOBS_HIGH_QUEUE_URL", "OCTANT_JOBS_LOW_QUEUE_URL"] as const
 
 export const functions = {
@@ -156,10 +165,20 @@ export const functions = {
     memoryMb: 1024,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"],
     sends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
-    looks: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
-    mends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
+    looks: ["append", "fold", "deliveries", "jobs-high", "jobs-low", "notify", "close", "check", "poll"],
+    mends: ["append", "fold", "deliveries", "jobs-high", "jobs-low", "notify", "close", "check", "poll"],
     vault: ["GenerateDataKey", "Decrypt"],
-    settings: [...limits.settings, "OCTANT_KMS_KEY_ID", "OCTANT_HOOKS_URL", ...deadQueues, ...deliveries, ...jobQueues],
+    publishes: true,
+    settings: [
+      ...limits.settings,
+      "OCTANT_KMS_KEY_ID",
+      "OCTANT_HOOKS_URL",
+      ...deadQueues,
+      ...deadCalls,
+      ...deliveries,
+      ...jobQueues,
+      "OCTANT_BUS",
+    ],
     secrets: [...limits.secrets, "OCTANT_OPERATOR_TOKEN"],
     slowMs: 10_000,
     reserved: 100,
@@ -210,8 +229,9 @@ export const functions = {
     memoryMb: 512,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem", "BatchWriteItem"],
     sends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
-    mends: ["append", "fold", "deliveries", "jobs-high", "jobs-low"],
-    settings: [...deadQueues, ...deliveries, ...jobQueues],
+    mends: ["append", "fold", "deliveries", "jobs-high", "jobs-low", "notify"],
+    publishes: true,
+    settings: [...deadQueues, ...deliveries, ...jobQueues, "OCTANT_NOTIFY_DEAD_QUEUE_URL", "OCTANT_BUS"],
     slowMs: 200_000,
     reserved: 1,
   },

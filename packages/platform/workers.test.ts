@@ -71,6 +71,7 @@ describe("the worker that folds", () => {
 const noQueues = {
   call: () => Promise.reject(new Error("not asked for")),
   queues: { append: { url: "", dead: undefined }, fold: { url: "", dead: undefined } },
+  publish: () => Promise.reject(new Error("not asked for")),
 }
 
 describe("the day's close", () => {

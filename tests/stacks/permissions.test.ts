@@ -165,7 +165,9 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
   const { actors, lay, operator, received, tenant } = cast
   const ask = (method: string, path: string, body?: unknown) =>
     actors.api.request({ method, path: `/v1/admin/queues${path}`, key: OPERATOR_TOKEN, body })
-  expect(await ask("GET", "")).toMatchObject({ status: 200, body: { queues: [{ oldestSeconds: 7 }, {}, {}, {}, {}] } })
+  const { status, body } = await ask("GET", "")
+  expect(status).toBe(200)
+  expect(body.queues).toMatchObject([...Array(5).fill({ oldestSeconds: 7 }), ...Array(4).fill({ deadLetters: 0 })])
   const request = { version: 1, tenant, webhook: "wh_0", delivery: "0" }
   const job = JSON.stringify({ version: 1, tenant, job: "job_0000000000000000" })
   const letters = {
@@ -190,6 +192,21 @@ test("api shows queues and dead letters to the operator, and sends them back; cl
     expect(await ask("POST", `/${name}/redrive`, {})).toMatchObject({ status: 200, body: { moved: ["letter-0"] } })
     expect(received(`${queue[name]}RequestsQueue`)).toEqual([letters[name]])
   }
+  const event = happened(tenant, "alert.opened", "al_0", { at: instant(Date.now()), data: { id: "al_0" } })
+  const told = JSON.stringify({ source: "octant", "detail-type": event.type, detail: event })
+  for (const [name, letter, redrive] of [
+    ["Notify", told, "published"],
+    ["Close", "{}", "dropped"],
+    ["Check", "{}", "dropped"],
+    ["Poll", "{}", "dropped"],
+  ] as const) {
+    lay(`${name}DeadQueue`, letter)
+    const path = `/${name.toLowerCase()}`
+    expect(await ask("GET", `${path}/dead`)).toMatchObject({ status: 200, body: { letters: [{ received: 0 }] } })
+    lay(`${name}DeadQueue`, letter)
+    expect(await ask("POST", `${path}/redrive`, {})).toMatchObject({ body: { moved: ["letter-0"], redrive } })
+  }
+  lay("NotifyDeadQueue", told, "poison")
   // Of two messages of poison and one that an outage has killed.
   for (const name of names) {
     lay(`${queue[name]}DeadQueue`, letters[name], "poison")

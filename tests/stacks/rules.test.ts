@@ -184,6 +184,7 @@ const spoils: Record<string, Spoil[]> = {
   "only who publishes may put events on the bus": [
     rewrite("FoldRole", "dynamodb:GetItem", "events:PutEvents"),
     rewrite("CheckRole", "events:PutEvents", "events:DescribeEventBus"),
+    rewrite("CloseRole", "events:PutEvents", "events:DescribeEventBus"),
   ],
 
   "there is one table, by pk and sk, paid by request": [
@@ -238,6 +239,12 @@ const spoils: Record<string, Spoil[]> = {
     drop("ApiSlow"),
     change("ApiSlow", { extendedStatistic: "p50" }),
     change("ApiFunction", { timeout: 11 }),
+  ],
+  "a function that has lost Redis wakes somebody up, by the figure that it tells": [
+    drop("CollectAlone"),
+    rewrite("HooksAlone", '"octant"', '"Octant"'),
+    rewrite("ApiAlone", "ApiFunction", "FoldFunction"),
+    change("ApiAlone", { statistic: "Average" }),
   ],
   "a function that answers 500 wakes somebody up": [drop("CollectFaults")],
   "a failure that a function only tells its log wakes somebody up": [

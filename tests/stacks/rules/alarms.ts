@@ -1,4 +1,5 @@
-import { type FunctionName, functions as facts } from "#platform/topology.ts"
+import { dimensions, NAMESPACE } from "#platform/emf.ts"
+import { type FunctionName, functions as facts, factsOf } from "#platform/topology.ts"
 import { each, type Model, type Rules } from "../model.ts"
 
 type Alarm = Model["alarms"][number]
@@ -41,6 +42,25 @@ export const alarms: Rules = {
         )
         return !watched || slowMs > timeout * 1000 * 0.9
       },
+      ({ resource }) => resource,
+    ),
+
+  "a function that has lost Redis wakes somebody up, by the figure that it tells": ({ functions, alarms }) =>
+    each(
+      functions,
+      ({ resource, name }) =>
+        name in facts &&
+        (factsOf(name as FunctionName).settings ?? []).includes("OCTANT_REDIS_URL") &&
+        !alarms.some(
+          (one) =>
+            one.namespace === NAMESPACE &&
+            one.metricName in dimensions &&
+            one.metricName === "octant_redis_away" &&
+            JSON.stringify(one.dimensions) === JSON.stringify({ service: resource }) &&
+            one.statistic === "Maximum" &&
+            one.threshold === 1 &&
+            rises(one),
+        ),
       ({ resource }) => resource,
     ),
 
