@@ -296,6 +296,23 @@ describe("a large batch", () => {
   })
 })
 
+/** SQS bills by 64 KiB. */
+const BILLED_BYTES = 64 * 1024
+test("a small batch is sent as it is, for ten such messages are billed as one; a larger one is packed", async () => {
+  const world = await settle(table)
+  const sent = async (size: number) => {
+    await world.accept([call("Tested", "u", { text: "a".repeat(size) }, { messageId: `m-${size}` })])
+    const message = world.queue.pop()!
+    return { bytes: message.length, isPlain: Buffer.from(message.split(" ")[2]!, "base64")[0] === 0 }
+  }
+  const all = []
+  for (let size = 0; size < 6000; size += 100) all.push(await sent(size))
+  const plain = all.filter(({ isPlain }) => isPlain)
+  expect(Math.max(...plain.map(({ bytes }) => bytes))).toBeGreaterThan(BILLED_BYTES / 10 - 200)
+  for (const { bytes } of all) expect(bytes * 10).toBeLessThanOrEqual(BILLED_BYTES)
+  expect(all.at(-1)).toMatchObject({ isPlain: false })
+})
+
 describe("a message of the queue", () => {
   const text = fc.string({ unit: "binary", maxLength: 12 })
 

@@ -16,7 +16,8 @@ const { user, system } = process.cpuUsage(before)
 
 // Undocumented, and nothing but a test relies on it.
 const { moduleLoadList = [] } = process as unknown as { moduleLoadList?: string[] }
-const hasFetch = moduleLoadList.includes("NativeModule internal/deps/undici/undici")
-const measured = { initMs: loaded - begun, firstMs: answered - loaded, cpuMs: (user + system) / 1000, hasFetch }
+const parts = { fetch: "internal/deps/undici/undici", zlib: "zlib" }
+const has = Object.entries(parts).flatMap(([part, id]) => (moduleLoadList.includes(`NativeModule ${id}`) ? [part] : []))
+const measured = { initMs: loaded - begun, firstMs: answered - loaded, cpuMs: (user + system) / 1000, has }
 process.stdout.write(`\n${JSON.stringify({ ...measured, answer: answer ?? null })}\n`)
 process.exit(0)

@@ -8,7 +8,8 @@ const Start = z.object({
   initMs: z.number(),
   firstMs: z.number(),
   cpuMs: z.number(),
-  hasFetch: z.boolean(),
+  /** What of Node it has loaded that takes long. */
+  has: z.array(z.enum(["fetch", "zlib"])),
   answer: z.unknown(),
 })
 export type Start = z.output<typeof Start> & { logged: string }
