@@ -112,11 +112,12 @@ test("what a failing call has told is told too, and the failure is the caller's"
   expect(told()).toMatchObject([{ name: "octant_errors_total", values: [1] }])
 })
 
-test("a figure that has more values than a line may hold is told whole", async () => {
+test("a figure that has more values than a line may hold is told whole, each line with its labels", async () => {
   const runtime = await onLambda()
   await worker(runtime, async () => {
     for (let i = 0; i < 250; i++) runtime.figures.took("octant_queue_wait_seconds", { queue: "append" }, i)
   })()
+  for (const { labels } of told()) expect(labels).toEqual({ service: "octant-test-collect", queue: "append" })
   expect(told().flatMap(({ values }) => values)).toHaveLength(250)
 })
 

@@ -31,6 +31,9 @@ const renamed: Record<string, string> = { service: "called" }
 
 export type Told = { name: FigureName; labels: Labels; value: number }
 
+/** At a hundred Powertools begins a new line by itself, and forgets the labels. */
+const LINE_VALUES = 99
+
 /** Writes what a call of a function has told, as lines that CloudWatch reads figures from (EMF): one for each set of labels. */
 export function publisher(service: string): (told: readonly Told[]) => void {
   const metrics = new Metrics({ namespace: NAMESPACE, serviceName: service })
@@ -47,9 +50,11 @@ export function publisher(service: string): (told: readonly Told[]) => void {
       ]
     })
     for (const [labels, some] of Map.groupBy(kept, ({ labels }) => JSON.stringify(labels))) {
-      metrics.addDimensions(JSON.parse(labels) as Record<string, string>)
-      for (const { name, value } of some) metrics.addMetric(name, unitOf(name), value)
-      metrics.publishStoredMetrics()
+      for (let at = 0; at < some.length; at += LINE_VALUES) {
+        metrics.addDimensions(JSON.parse(labels) as Record<string, string>)
+        for (const { name, value } of some.slice(at, at + LINE_VALUES)) metrics.addMetric(name, unitOf(name), value)
+        metrics.publishStoredMetrics()
+      }
     }
   }
 }
