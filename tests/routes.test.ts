@@ -627,6 +627,8 @@ const deeds: Record<string, string> = {
   "GET /v1/customers/:id": "customer.read",
   "GET /v1/customers/:id/timeline": "timeline.read",
   "GET /v1/quarantine": "quarantine.read",
+  // A trial, whose answer shows what the events say.
+  "POST /v1/quarantine/release": "quarantine.read",
   "POST /v1/keys": "key.create",
   "DELETE /v1/keys/:id": "key.revoke",
   "POST /v1/sources": "source.create",
@@ -647,7 +649,6 @@ const deeds: Record<string, string> = {
 /** They change nothing: a trial that counts as nothing, and what is only said to be done. */
 const harmless = new Set([
   "POST /v1/query",
-  "POST /v1/quarantine/release",
   "POST /v1/sources/:id/test",
   "POST /v1/webhooks/:id/test",
   "POST /v1/plan/draft",

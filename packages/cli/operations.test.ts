@@ -58,6 +58,11 @@ test("a recount finds no difference, until a view is tampered with: then it name
   expect(told.code).toBe(1)
   expect(JSON.parse(told.out)).toMatchObject({ differences: [{ what: "T#proved#views#2#days|2026-01" }] })
 
+  // They may show a customer's values.
+  expect(await world.ask("audit", "list", "--tenant", "proved", "--limit", "1")).toMatchObject({
+    rows: [{ action: "views.reconcile", subject: "1 difference", actor: "operator" }],
+  })
+
   await world.ask("replay", "--tenant", "proved")
   expect((await world.octant(["reconcile", "--tenant", "proved"])).code).toBe(0)
 })

@@ -2,6 +2,7 @@ import type { Command } from "commander"
 import { SECOND } from "#core/clock.ts"
 import { foldTenant } from "#pipeline/folding.ts"
 import { type Difference, reconcile } from "#pipeline/reconcile.ts"
+import { noted } from "#store/audit.ts"
 import { journalHead } from "#store/journal.ts"
 import { type Common, onStorage } from "./options.ts"
 import { countOf, cut, plain, show } from "./print.ts"
@@ -27,6 +28,9 @@ export function addReconcile(program: Command, terminal: Terminal) {
       const result = await reconcile(runtime, tenant, bar.to).finally(bar.end)
       const seconds = (terminal.clock() - started) / SECOND
       const { events, position, compared, differences } = result
+      // Values of customers may be among them.
+      if (differences.length > 0)
+        await noted(runtime, tenant, { action: "views.reconcile", subject: countOf(differences.length, "difference") })
       show(terminal, options.json, { tenant, ...result, seconds }, () => {
         const counted = `recounted ${countOf(events, "event")} up to position ${position} in ${seconds.toFixed(1)} s`
         const verdict = differences.length === 0 ? "no difference" : countOf(differences.length, "difference")

@@ -4,7 +4,7 @@ import { shortHash } from "#core/hash.ts"
 import type { Event, Json, JsonObject, Reason } from "#events/event.ts"
 import { isShapely, limits, schemaReason } from "#events/message.ts"
 import { at } from "#metrics/fact.ts"
-import { type AuditNeeds, announced } from "#store/audit.ts"
+import { type AuditNeeds, announced, noted } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { type Enqueue, toMessage } from "./accept.ts"
 import type { Lain } from "./memory.ts"
@@ -124,6 +124,13 @@ export async function release(
   if (missing !== undefined)
     throw new Fault("not_found", `nothing with the id ${missing} lies in quarantine`, { field: "ids" })
   const outcome: Released = { released: [], kept: [], ...(wish.dryRun ? { changes: [] } : {}) }
+  // Its answer shows what the events say.
+  if (wish.dryRun)
+    await noted(needs, tenant, {
+      action: "quarantine.read",
+      subject: `${wanted.length} events`,
+      details: { dryRun: true },
+    })
   const messages: string[] = []
   for (const { value } of wanted) {
     const { quarantine: _, ...event } = value.event

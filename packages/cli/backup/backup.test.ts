@@ -145,6 +145,44 @@ describe("the rehearsal: the table is lost, and all of it comes back from a back
     expect(await totalOf("orders", "berlin")).toBe(2)
   })
 
+  const logOf = async (id: string) =>
+    ((await world.ask("audit", "list", "--tenant", id, "--limit", "200")) as { rows: { action: string }[] }).rows
+      .map(({ action }) => action)
+      .reverse()
+  const isWhole = async () => (await world.octant(["audit", "verify", "--all"])).code === 0
+
+  test("nobody loses their traces by a restore: what was done since the backup stays in the audit log", async () => {
+    const before = await logOf("athens")
+    await world.ask("keys", "create", "--tenant", "athens", "--scope", "admin", "--name", "taken")
+    await world.ask("restore", backup, "--force")
+    expect(await logOf("athens")).toEqual([...before, "key.create", "tenant.restore"])
+    expect(await world.ask("keys", "list", "--tenant", "athens")).not.toMatchObject({
+      keys: expect.arrayContaining([expect.objectContaining({ name: "taken" })]),
+    })
+    expect(await isWhole()).toBe(true)
+  })
+
+  test("a log that the backup's does not lead to is replaced by it, and that is said", async () => {
+    await tableGone()
+    await world.ask("tenants", "create", "--id", "athens", "--name", "Made by mistake")
+    await world.ask("restore", backup, "--force")
+    const [last] = ((await world.ask("audit", "list", "--tenant", "athens")) as { rows: object[] }).rows
+    expect(last).toMatchObject({ action: "tenant.restore", details: { auditRowsReplaced: 1 } })
+    expect(await isWhole()).toBe(true)
+  })
+
+  test("a log of which only a part came back is filled", async () => {
+    const athens = TenantId.parse("athens")
+    const rows = itemsOf(backup).filter(({ pk }) => pk.S.startsWith(`${keys.audit(athens)}`))
+    await tableGone()
+    const { call } = world.stack.runtime
+    for (const Item of [rows[0], rows.at(-1)])
+      await call("dynamodb", "PutItem", { TableName: world.stack.config.OCTANT_TABLE, Item })
+    await world.ask("restore", backup, "--force")
+    expect((await logOf("athens")).filter((action) => action !== "tenant.restore").length).toBe(rows.length - 1)
+    expect(await isWhole()).toBe(true)
+  })
+
   test("a restore that died before its end lets nobody in, and begun again with --force is whole", async () => {
     await tableGone()
     const { runtime } = world.stack
@@ -155,6 +193,16 @@ describe("the rehearsal: the table is lost, and all of it comes back from a back
     expect(await headlines("athens")).toEqual(athens)
     expect(await headlines("berlin")).toEqual(berlin)
   })
+})
+
+test("that a tenant was copied stands in its audit log, and in the copy of that", async () => {
+  await world.tenant("copied")
+  const backup = folder()
+  await world.ask("backup", backup, "--tenant", "copied")
+  expect(await world.ask("audit", "list", "--tenant", "copied", "--limit", "1")).toMatchObject({
+    rows: [{ action: "tenant.backup", subject: "copied", actor: "operator" }],
+  })
+  expect(JSON.stringify(itemsOf(backup))).toContain("tenant.backup")
 })
 
 test("one tenant's backup has nothing of another's", async () => {

@@ -1,6 +1,8 @@
 import { type Command, Option } from "commander"
+import { listTenants } from "#access/tenant.ts"
 import { instant, SECOND } from "#core/clock.ts"
 import { rawTable } from "#platform/raw.ts"
+import { noted } from "#store/audit.ts"
 import { Usage } from "../failure.ts"
 import { type Common, onData } from "../options.ts"
 import { countOf, show } from "../print.ts"
@@ -42,6 +44,9 @@ async function backup(folder: string, options: BackupOptions, terminal: Terminal
     bar.to(read)
   }
   try {
+    // Before it is read: so the copy tells of itself.
+    for (const id of only === undefined ? await listTenants(runtime) : [only])
+      await noted(runtime, id, { action: "tenant.backup", subject: id })
     const tenants = await copy({ ...runtime, raw }, only, {
       add: target.add,
       onItems,

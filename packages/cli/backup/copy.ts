@@ -2,6 +2,7 @@ import { keyOf, type RawItem, type RawTable } from "#platform/raw.ts"
 import { entriesAfter, journalHead } from "#store/journal.ts"
 import { belongs, keys, OPERATOR, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
+import { AUDIT } from "./auditlog.ts"
 import type { Copied } from "./files.ts"
 
 type Needs = { table: Table; clock: () => number; raw: RawTable }
@@ -11,9 +12,6 @@ type Hear = { add(items: readonly RawItem[]): void; onItems(count: number): void
 const VIEWS = "views"
 /** Copied up to a position without holes, so that the copy is a journal too, whatever is appended meanwhile. */
 const journal = new Set(["journal", "head"])
-/** Copied up to what its head counted when that was read, so that its chain is whole. */
-const AUDIT = "audit"
-
 /**
  * Copies a tenant, or all: first all but journals and views, then each journal. What was found first can speak only of
  * positions that the journal's copy has.
@@ -38,6 +36,7 @@ export async function copy(needs: Needs, only: TenantId | undefined, { add, onIt
   return copied
 }
 
+/** Up to what its head counted when that was read, so that its chain is whole. */
 async function copyAudit({ raw }: Needs, id: TenantId, add: Hear["add"]) {
   for await (const heads of raw.upTo(keys.auditHead(id))) {
     add(heads)

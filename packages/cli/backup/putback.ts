@@ -7,6 +7,7 @@ import { belongs, keys, type TenantId } from "#store/keys.ts"
 import type { Key, Table } from "#store/table.ts"
 import { firstHead, theSwitch } from "#store/views.ts"
 import { Usage } from "../failure.ts"
+import { AUDIT, isOfLog, logsIn, putBackLog } from "./auditlog.ts"
 import type { Backup, Copied } from "./files.ts"
 
 type Needs = { table: Table; clock: () => number; nonce: () => string; raw: RawTable }
@@ -27,11 +28,14 @@ export async function putBack(needs: Needs, backup: Backup, tenants: readonly Co
   if (there.length > 0) await drop(needs, new Set(there))
 
   const last: RawItem[] = []
+  const log: RawItem[] = []
   for (const items of backup.items()) {
     const now: RawItem[] = []
     for (const item of items) {
       const { tenant, kind } = belongs(keyOf(item))
-      if (tenant === undefined ? everybody : wanted.has(tenant)) (opening.has(kind) ? last : now).push(item)
+      if (tenant === undefined ? !everybody : !wanted.has(tenant)) continue
+      const at = isOfLog(item) ? log : opening.has(kind) ? last : now
+      at.push(item)
     }
     await needs.raw.put(now)
     onItems(items.length)
@@ -52,8 +56,13 @@ export async function putBack(needs: Needs, backup: Backup, tenants: readonly Co
     await needs.table.put(current.put, current.condition)
   }
   await needs.raw.put(last)
-  for (const { id, position, events } of tenants)
-    await noted(needs, id, { action: "tenant.restore", subject: id, details: { position, events } })
+  const replaced = new Map<TenantId, number>()
+  for (const one of logsIn(log)) replaced.set(one.owner, await putBackLog(needs, one))
+  for (const { id, position, events } of tenants) {
+    const gone = replaced.get(id) ?? 0
+    const details = { position, events, ...(gone > 0 ? { auditRowsReplaced: gone } : {}) }
+    await noted(needs, id, { action: "tenant.restore", subject: id, details })
+  }
 }
 
 const keyName = ({ pk, sk }: Key) => `${pk}|${sk}`
@@ -66,8 +75,8 @@ async function isThere({ table }: Needs, id: TenantId) {
 async function drop({ table, raw }: Needs, tenants: ReadonlySet<TenantId>) {
   for await (const page of raw.scan()) {
     const theirs = page.map(keyOf).filter((key) => {
-      const { tenant } = belongs(key)
-      return tenant !== undefined && tenants.has(tenant)
+      const { tenant, kind } = belongs(key)
+      return tenant !== undefined && tenants.has(tenant) && kind !== AUDIT
     })
     await table.deleteMany(theirs)
   }
