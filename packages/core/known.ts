@@ -4,7 +4,10 @@ export const known = {
   octant_requests_total: ["counter", "Requests, by route and status."],
   octant_request_seconds: ["histogram", "Time from a request to its answer, by route and status."],
   octant_errors_total: ["counter", "Answers that are our fault (5xx), by route."],
-  octant_store_seconds: ["histogram", "Time of a call of the table or of a queue, by action and outcome."],
+  octant_store_seconds: [
+    "histogram",
+    "Time of a call of the table or of a queue, by action and outcome (ok; refused, when a condition did not hold; failed).",
+  ],
   octant_capacity_units_total: ["counter", "Capacity that the table has used, by action, kind and part."],
   octant_cache_lookups_total: ["counter", "Look-ups of answers: hit, miss, or skipped because the cache is away."],
   octant_refusals_total: ["counter", "Requests refused by a limit or a quota, by which and by plan."],

@@ -12,22 +12,28 @@ const systems = {
   events: "EventBridge",
 } as const
 
-/** Tells how long each call took, its retries included, and whether it came to a good end. */
+/** Tells how long each call took, its retries included, and how it ended: a condition that did not hold is no failure. */
 export const timed =
   (call: AwsCall, clock: Clock, figures: Figures): AwsCall =>
   async (service, action, body) => {
     const started = clock()
-    const tell = (outcome: "ok" | "failed") =>
+    const tell = (outcome: "ok" | "refused" | "failed") =>
       figures.took("octant_store_seconds", { service, action, outcome }, clock() - started)
     try {
       const answer = await traced(`${systems[service]} ${action}`, "client", () => call(service, action, body))
       tell("ok")
       return answer
     } catch (error) {
-      tell("failed")
+      tell(isRefusal(error) ? "refused" : "failed")
       throw error
     }
   }
+
+function isRefusal(error: unknown) {
+  const { code, body } = error as { code?: string; body?: { CancellationReasons?: { Code: string }[] } }
+  const reasons = body?.CancellationReasons ?? []
+  return code === "ConditionalCheckFailedException" || reasons.some(({ Code }) => Code === "ConditionalCheckFailed")
+}
 
 /** Adds up what was consumed, for the unit of work and by the part of the table; `further` hears the same. */
 export const metered =

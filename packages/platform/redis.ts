@@ -31,6 +31,10 @@ export function redisOf(config: Config, needs: GuardNeeds & { log: Log }): Redis
   return { load, soon }
 }
 
+/** What is open stays open, and what is shut stays shut. */
+const AWAY =
+  "redis is away: events are taken, limits are counted here, answers are not cached, keys are checked as ever"
+
 /** Whoever watches forgets what is told once: while Redis is away, that is told again and again. */
 const TOLD_EVERY_MS = 30 * SECOND
 
@@ -52,7 +56,7 @@ export function windowsFor({ clock, log, figures, redis }: Needs): Windows {
   const counted = windowsWithin(shared, own, (away) => {
     isAway = away
     tell()
-    log(away ? "limits.alone" : "limits.shared", { outcome: away ? "redis is away" : "redis is back" })
+    log(away ? "limits.alone" : "limits.shared", { outcome: away ? AWAY : "redis is back" })
   })
   return async (windows) => {
     const counts = await counted(windows)
