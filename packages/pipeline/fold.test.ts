@@ -59,7 +59,7 @@ function foldedInSteps(entries: readonly Entry[], cuts: readonly number[], about
     for (const entry of entries.slice(ends[i - 1] ?? 0, end)) fold(memory, entry)
     done.push(memory)
   }
-  const fragments = done.flatMap(fragmentsOf)
+  const fragments = done.flatMap((memory) => fragmentsOf(memory))
   const merged = new Map(done.flatMap((memory) => [...memory.merged]))
   return {
     zone: about.zone.name,

@@ -17,8 +17,9 @@ function* given(amounts: Amounts): Generator<[number, Amount]> {
   }
 }
 
-/** All that a memory has counted, as blocks. */
-export function fragmentsOf(memory: Memory): Fragment[] {
+/** All that a memory has counted, as blocks; or what is of one kind. */
+export function fragmentsOf(memory: Memory, only?: BlockKind): Fragment[] {
+  const wants = (kind: BlockKind) => only === undefined || kind === only
   const cells = new Map<
     string,
     { kind: BlockKind; sk: string; rows: Map<string, Map<string, [number, Cell[number]][]>> }
@@ -31,23 +32,24 @@ export function fragmentsOf(memory: Memory): Fragment[] {
       () => [] as [number, Cell[number]][],
     ).push([slot, value])
   }
-  for (const [day, hours] of memory.hours) {
+  for (const [day, hours] of wants("hours") ? memory.hours : []) {
+    for (const [hour, amounts] of hours)
+      for (const [number, amount] of given(amounts)) put("hours", day, metricNames[number]!, "", hour, written(amount))
+  }
+  for (const [day, hours] of wants("days") ? memory.hours : []) {
     const totals = noAmounts()
-    for (const [hour, amounts] of hours) {
-      for (const [number, amount] of given(amounts)) {
-        put("hours", day, metricNames[number]!, "", hour, written(amount))
-        totals[number] = sum(totals[number], amount)
-      }
-    }
+    for (const amounts of hours.values())
+      for (const [number, amount] of given(amounts)) totals[number] = sum(totals[number], amount)
     for (const [number, amount] of given(totals))
       put("days", day.slice(0, 7), metricNames[number]!, "", Number(day.slice(8)), written(amount))
   }
-  for (const [day, amounts] of memory.late) {
+  for (const [day, amounts] of wants("late") ? memory.late : []) {
     for (const [number, amount] of given(amounts))
       put("late", day.slice(0, 7), metricNames[number]!, "", Number(day.slice(8)), written(amount))
   }
   for (const [dimension, keys] of memory.breakdowns) {
     const kind = blockKind("by", dimension)
+    if (!wants(kind)) continue
     for (const [key, stamps] of keys) {
       for (const [stamp, amounts] of stamps) {
         const [sk, slot] = placed(stamp)
@@ -58,6 +60,7 @@ export function fragmentsOf(memory: Memory): Fragment[] {
   for (const [name, dimensions] of memory.sketches) {
     for (const [dimension, keys] of dimensions) {
       const kind = blockKind("sketch", dimension)
+      if (!wants(kind)) continue
       for (const [key, stamps] of keys) {
         for (const [stamp, sketch] of stamps) put(kind, placed(stamp)[0], name, key, placed(stamp)[1], toJson(sketch))
       }
@@ -66,13 +69,14 @@ export function fragmentsOf(memory: Memory): Fragment[] {
   for (const [name, dimensions] of memory.sets) {
     for (const [dimension, keys] of dimensions) {
       const kind = blockKind("set", dimension)
+      if (!wants(kind)) continue
       for (const [key, periods] of keys) {
         for (const [sk, members] of periods)
           for (const [ordinal, bits] of members) put(kind, sk, name, key, ordinal, bits)
       }
     }
   }
-  for (const [hour, sources] of memory.ledger) {
+  for (const [hour, sources] of wants("ledger") ? memory.ledger : []) {
     for (const [source, { received, counted, duplicate, rejected, quarantined }] of sources) {
       const columns = [received, counted, duplicate, rejected, quarantined]
       for (const [slot, count] of columns.entries())

@@ -10,7 +10,7 @@ import { type Head, readHead } from "#store/views.ts"
 import type { Customer } from "./customer.ts"
 import { fold, isTaken, seenDays, type Wanted } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
-import { emptyMemory, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
+import { emptyMemory, getOr, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
 import { allRows, type CustomerRow, rowsOf } from "./pages.ts"
 import { memoryOf, prepare, prepareDays, type Snapshot, snapshotAt, unmoved } from "./snapshot.ts"
 
@@ -49,8 +49,12 @@ type Tail = {
   snapshot: Snapshot
   memory: Memory
   growing: Promise<void>
-  fragments: { position: number; all: Fragment[] }
+  /** How many read from it at this moment. */
+  readers: number
+  blocks: Blocks
 }
+/** What a memory has counted up to a position: made for each kind that is asked for, or for all before the memory grows. */
+type Blocks = { position: number; of(kind: BlockKind): readonly Fragment[]; settle(): void }
 
 const TENANTS_KEPT = 50
 export const newTails = (): Tails => new LRUCache({ max: TENANTS_KEPT })
@@ -66,7 +70,13 @@ export function ask<T>(needs: ReadNeeds, tenant: TenantId, work: (reading: Readi
       needs.tails.delete(tenant)
       throw error
     }
-    return work(onTop(tenant, tail))
+    const reading = onTop(tenant, tail)
+    tail.readers++
+    try {
+      return await work(reading)
+    } finally {
+      tail.readers--
+    }
   })
 }
 
@@ -76,12 +86,8 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
   if (!head) throw new Error("this tenant has no views")
   if (kept && sameViews(kept.snapshot.head, head)) return kept
   const snapshot = await snapshotAt({ table }, tenant, head)
-  const tail = {
-    snapshot,
-    memory: memoryOf(snapshot),
-    growing: Promise.resolve(),
-    fragments: { position: -1, all: [] },
-  }
+  const memory = memoryOf(snapshot)
+  const tail = { snapshot, memory, growing: Promise.resolve(), readers: 0, blocks: blocksOf(memory) }
   tails.set(tenant, tail)
   return tail
 }
@@ -90,18 +96,34 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
 const sameViews = (kept: Head, head: Head) =>
   kept.generation === head.generation && (kept.pending?.to ?? kept.position) === (head.pending?.to ?? head.position)
 
-async function grow(needs: ReadNeeds, tenant: TenantId, { snapshot, memory }: Tail) {
+async function grow(needs: ReadNeeds, tenant: TenantId, tail: Tail) {
+  const { snapshot, memory } = tail
   for await (const entries of entriesAfter(needs, tenant, memory.position)) {
     await prepare(tenant, snapshot, memory, entries)
+    // Whoever reads goes on at the position where they began.
+    if (tail.readers > 0) tail.blocks.settle()
     for (const entry of entries) fold(memory, entry)
+  }
+}
+
+function blocksOf(memory: Memory): Blocks {
+  const known = new Map<BlockKind, Fragment[]>()
+  let isSettled = false
+  return {
+    position: memory.position,
+    of: (kind) => getOr(known, kind, () => (isSettled ? [] : fragmentsOf(memory, kind))),
+    settle: () => {
+      if (isSettled) return
+      for (const [kind, all] of Map.groupBy(fragmentsOf(memory), ({ kind }) => kind)) known.set(kind, all)
+      isSettled = true
+    },
   }
 }
 
 function onTop(tenant: TenantId, tail: Tail): Reading {
   const { snapshot, memory } = tail
-  if (tail.fragments.position !== memory.position)
-    tail.fragments = { position: memory.position, all: fragmentsOf(memory) }
-  const fresh = tail.fragments.all
+  if (tail.blocks.position !== memory.position) tail.blocks = blocksOf(memory)
+  const { blocks } = tail
   return {
     position: memory.position,
     at: memory.at ?? snapshot.at,
@@ -109,7 +131,7 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
     currency: snapshot.head.currency,
     fragments: async (kind, from, to) => [
       ...(await snapshot.blocks(kind, from, to)),
-      ...fresh.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
+      ...blocks.of(kind).filter(({ sk }) => sk >= from && sk <= to),
     ],
     rename: renaming(memory),
     customer: (id) => customerIn(tenant, snapshot, memory, id),
@@ -165,14 +187,13 @@ async function* customersIn(tenant: TenantId, snapshot: Snapshot, memory: Memory
 
 /** What a memory alone has counted: for time travel, for filters that no view knows, and for the recount. */
 export function readMemory(memory: Memory): Reading {
-  const all = fragmentsOf(memory)
+  const blocks = blocksOf(memory)
   return {
     position: memory.position,
     at: memory.at,
     zone: memory.zone.name,
     currency: memory.currency,
-    fragments: async (kind, from, to) =>
-      all.filter((fragment) => fragment.kind === kind && fragment.sk >= from && fragment.sk <= to),
+    fragments: async (kind, from, to) => blocks.of(kind).filter(({ sk }) => sk >= from && sk <= to),
     rename: renaming(memory),
     customer: async (id) => memory.customers.get(rootOf(memory, id)),
     customers: async function* () {
