@@ -14,7 +14,7 @@ import { type Account, checkCounted, countedSoFar, freshness, lane, type Urls } 
 import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
 /**
- * `npm run load -- [--seconds 60] [--tenants 8] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: in
+ * `npm run load -- [--seconds 60] [--tenants 16] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: in
  * turns all tenants send and ask alike, and one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
  * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
  * Rounds beside which other programs ran are measured again, and left out if there are enough without them.
@@ -24,7 +24,7 @@ import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summa
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
-    tenants: { type: "string", default: "8" },
+    tenants: { type: "string", default: "16" },
     flood: { type: "string", default: "20" },
     /** Requests a second of one tenant: four of five send, the fifth asks. */
     rate: { type: "string", default: "4" },
