@@ -3,11 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { parse } from "yaml"
+import * as z from "zod/mini"
 import { createKey, NewKey } from "#access/key.ts"
 import { seededRandom } from "#core/random.ts"
 import { operatorToken } from "#local/home.ts"
 import type { Table } from "#store/table.ts"
 import { TenantId } from "#store/tenant-id.ts"
+import { section } from "./runbook.ts"
 import { complaints, linted } from "./workflows.ts"
 
 const folder = ".github/workflows"
@@ -57,6 +59,52 @@ test("whatever the stacks can be told, a deployment and its preview are told, an
   }
   const text = readFileSync("docs/deploy.md", "utf8")
   expect(settings.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
+
+describe("production takes deployments from tags only, and asks for a reviewer", () => {
+  const Dispatched = z.object({
+    on: z.object({
+      workflow_dispatch: z.optional(
+        z.object({
+          inputs: z.record(
+            z.string(),
+            z.object({ required: z.optional(z.boolean()), options: z.optional(z.array(z.string())) }),
+          ),
+        }),
+      ),
+    }),
+  })
+  const byHand = files.flatMap((file) => {
+    const { inputs } = Dispatched.parse(parse(textOf(file))).on.workflow_dispatch ?? {}
+    return inputs?.stage?.options?.includes("production") ? [[file, inputs] as const] : []
+  })
+  const deploying = readFileSync("docs/deploy.md", "utf8")
+  const told = [deploying, section("## Going back")].flatMap((text) => text.match(/gh workflow run [^`\n]+/g) ?? [])
+
+  test.each(byHand)("%s is started there from a tag, with all that it asks for", (file, inputs) => {
+    const commands = told.filter((command) => command.startsWith(`gh workflow run ${file} `))
+    expect(commands.length).toBeGreaterThan(0)
+    for (const command of commands) {
+      expect(command).toMatch(/ --ref (TAG|"\$\(gh release view --json tagName --jq \.tagName\)") /)
+      const given = [...command.matchAll(/ -f (\w+)=(\S+)/g)].map(([, name = "", value = ""]) => [name, value] as const)
+      expect(given).toContainEqual(["stage", "production"])
+      expect(given.filter(([name]) => !(name in inputs))).toEqual([])
+      const asked = Object.keys(inputs).filter((name) => inputs[name]!.required)
+      expect(asked.filter((name) => !given.some(([one]) => one === name))).toEqual([])
+    }
+  })
+
+  test("there are two of them, and no other trust than that of the environment", () => {
+    expect(byHand.map(([file]) => file)).toEqual(["deploy.yml", "rollback.yml"])
+    type Jobs = { jobs: Record<string, { environment?: string }> }
+    expect((parse(textOf("rollback.yml")) as Jobs).jobs.rollback!.environment).toBe(`\${{ inputs.stage }}`)
+  })
+
+  test("at night whoever is on call goes back alone: both documents say so", () => {
+    expect(deploying).toContain("Production takes deployments from tags only")
+    expect(deploying).toContain('Whoever is on call is one of its required reviewers, and "Prevent self-review" is off')
+    expect(section("## Going back")).toContain("Whoever is on call is a reviewer of production, and approves it")
+  })
 })
 
 test("one action has one commit everywhere", () => {
