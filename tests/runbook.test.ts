@@ -11,7 +11,7 @@ const expected = [
   ...(Object.keys(functions) as FunctionName[]).flatMap((name) =>
     [
       ...["Errors", "Throttles", "Slow", "Failures"],
-      ...(factsOf(name).paths ? ["Faults"] : []),
+      ...(factsOf(name).paths ? ["Faults", "Late"] : []),
       ...(factsOf(name).settings?.includes("OCTANT_REDIS_URL") ? ["Alone"] : []),
     ].map((kind) => pascal(name) + kind),
   ),
@@ -90,13 +90,7 @@ test.each(
 
 test("whatever stops accepted events is P0", () => {
   const p0 = [...section("## Alarms").matchAll(/^\| (`.+`) \| P0 \|$/gm)].map(([, names = ""]) => names)
-  expect(p0).toEqual([
-    "`CollectErrors`",
-    "`CollectThrottles`",
-    "`CollectFaults`",
-    "`AppendFailures`",
-    "`AppendDeadLetters`",
-  ])
+  expect(p0).toEqual(["`CollectThrottles`", "`CollectFaults`", "`AppendFailures`", "`AppendDeadLetters`"])
 })
 
 test("every secret of the topology has its way of being changed", () => {
