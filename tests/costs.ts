@@ -6,7 +6,7 @@ import { section } from "./runbook.ts"
  * AWS's list prices of us-east-1 on 2026-11-21 (the pricing pages of DynamoDB, SQS, Lambda on arm64, CloudFront, CloudWatch,
  * EventBridge Scheduler and KMS, without what is free), in dollars a million of what a row of the runbook counts.
  */
-const millions = {
+export const millions = {
   "table, writes": 0.625,
   "table, reads": 0.125,
   "queues, requests": 0.4,
@@ -19,6 +19,9 @@ const millions = {
   "logs, KB": 0.5,
 }
 export type Part = keyof typeof millions
+
+/** The table's, in dollars a GB and month. */
+export const storage = { kept: 0.25, restorable: 0.2 }
 
 /** The same, in dollars each, of what a stage pays for when nobody uses it. */
 const monthly = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import { schedules } from "#platform/topology.ts"
-import { bill, idleBill, type Part } from "../costs.ts"
+import { bill, idleBill, millions, type Part, storage } from "../costs.ts"
 import { section } from "../runbook.ts"
 import { idleRuns, loggedBytes } from "./told.ts"
 import { writeUnits } from "./units.ts"
@@ -31,7 +31,7 @@ test.each([
     section("### A million events"),
   )!
   expect(Number(gb)).toBe(rounded(units.parts.journal!))
-  expect([kept, restorable]).toEqual([Number(gb) * 0.25, Number(gb) * 0.2].map((dollars) => dollars.toFixed(2)))
+  expect([kept, restorable]).toEqual([storage.kept, storage.restorable].map((price) => (Number(gb) * price).toFixed(2)))
 })
 
 test("the runbook's bill of an idle month has every figure that idle schedules tell, and what a silent tenant adds", async () => {
@@ -39,7 +39,7 @@ test("the runbook's bill of an idle month has every figure that idle schedules t
   const told = idleBill().find(({ part }) => part === "figures that schedules tell")!
   expect(figures, figures.join("\n")).toHaveLength(Number(told.cells[0]))
   const checks = (30 * 24 * 3600 * 1000) / schedules.check.everyMs
-  const dollars = (checks * (check.reads * 0.125 + check.writes * 0.625)) / 1e6
+  const dollars = (checks * (check.reads * millions["table, reads"] + check.writes * millions["table, writes"])) / 1e6
   expect(flat(section("### A month of idling"))).toContain(
     `adds $${dollars.toFixed(2)} for its checks, ${check.reads} reads and ${check.writes} writes each five minutes`,
   )
