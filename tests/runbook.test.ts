@@ -3,7 +3,7 @@ import { expect, test } from "vitest"
 import { runWith } from "#cli/world.ts"
 import { type FunctionName, factsOf, functions, queues, schedules, subscribers } from "#platform/topology.ts"
 import { pascal } from "../stacks/names.ts"
-import { budgets } from "./bench/units.ts"
+import { bill, idle, idleBill, totalsOf } from "./costs.ts"
 import { alarmKinds, runbook, section } from "./runbook.ts"
 
 /** As `stacks/alarms.ts` makes them; the stacks' own tests compare the runbook with what it really made. */
@@ -11,7 +11,7 @@ const expected = [
   ...(Object.keys(functions) as FunctionName[]).flatMap((name) =>
     [
       ...["Errors", "Throttles", "Slow", "Failures"],
-      ...(factsOf(name).paths ? ["Faults"] : []),
+      ...(factsOf(name).paths ? ["Faults", "Late"] : []),
       ...(factsOf(name).settings?.includes("OCTANT_REDIS_URL") ? ["Alone"] : []),
     ].map((kind) => pascal(name) + kind),
   ),
@@ -90,13 +90,7 @@ test.each(
 
 test("whatever stops accepted events is P0", () => {
   const p0 = [...section("## Alarms").matchAll(/^\| (`.+`) \| P0 \|$/gm)].map(([, names = ""]) => names)
-  expect(p0).toEqual([
-    "`CollectErrors`",
-    "`CollectThrottles`",
-    "`CollectFaults`",
-    "`AppendFailures`",
-    "`AppendDeadLetters`",
-  ])
+  expect(p0).toEqual(["`CollectThrottles`", "`CollectFaults`", "`AppendFailures`", "`AppendDeadLetters`"])
 })
 
 test("every secret of the topology has its way of being changed", () => {
@@ -108,20 +102,53 @@ test("every secret of the topology has its way of being changed", () => {
   }
 })
 
-test("what a million events cost adds up, and follows from what is metered", () => {
-  const rows = [...section("## What it costs").matchAll(/^\| ([^|*]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$/gm)]
-  const costs = rows.map(([, part = "", units, price, dollars]) => ({
-    part,
-    units: Number(units),
-    product: (Number(units) * Number(price)).toFixed(4),
-    dollars: dollars!,
-  }))
-  expect(costs.map(({ product }) => product)).toEqual(costs.map(({ dollars }) => dollars))
-  const total = costs.reduce((sum, { dollars }) => sum + Number(dollars), 0)
-  expect(section("## What it costs")).toContain(`| **all** | | | **${total.toFixed(4)}** |`)
-  const budget = budgets.get(100)!
-  expect(costs[0]!.part).toBe("table, writes")
-  expect(costs[0]!.units).toBeLessThanOrEqual(budget.all)
-  expect(costs[2]!.part).toBe("queues, requests")
-  expect(costs[2]!.units).toBeLessThanOrEqual(budget.sqs)
+const [aMillion, idling] = ["### A million events", "### A month of idling"]
+/** What is in one line, wherever its lines are broken. */
+const flat = (text: string) => text.replaceAll("\n", " ")
+const rounded = (value: number) => Number(value.toPrecision(2))
+const added = (dollars: string[]) => dollars.reduce((sum, one) => sum + Number(one), 0)
+
+test.each(bill())("$part: what a million events cost follows from the list price and what an event takes", (row) => {
+  const [batched, batchedDollars, single, singleDollars] = row.cells
+  expect(row.price).toBe(row.listed)
+  expect(batchedDollars).toBe((Number(batched) * row.price).toFixed(4))
+  expect(singleDollars).toBe((Number(single) * row.price).toFixed(4))
+})
+
+test("what a million events cost adds up, and how much more single ones do", () => {
+  const totals = [1, 3].map((column) => added(bill().map(({ cells }) => cells[column]!)))
+  expect(totalsOf(aMillion)).toEqual(totals.map((total) => total.toFixed(4)))
+  const times = (totals[1]! / totals[0]!).toFixed(0)
+  expect(flat(section(aMillion))).toContain(`One event a request costs ${times} times as much as a hundred do`)
+})
+
+test("its seconds follow from what it says was measured and assumed", () => {
+  const text = flat(section(aMillion))
+  const [, batched, single] = /Processors: (\d+) µs an event at a hundred a request and (\d+) µs at one/.exec(text)!
+  const [, perProcessor] = /a processor is ([\d.]+) GB of Lambda/.exec(text)!
+  const [, askedMs, askedGb, appendMs, appendGb, messages] =
+    /(\d+) ms of a request at ([\d.]+) GB, (\d+) ms of a run of append at (\d+) GB for (\w+) messages/.exec(text)!
+  expect([askedGb, appendGb].map(Number)).toEqual(
+    [functions.collect.memoryMb, functions.append.memoryMb].map((mb) => mb / 1024),
+  )
+  expect(messages).toBe("ten")
+  const waited = (Number(askedMs) * Number(askedGb) + (Number(appendMs) * Number(appendGb)) / 10) / 1000
+  const rows = new Map(bill().map(({ part, cells }) => [part, [Number(cells[0]), Number(cells[2])]]))
+  const processors = [batched, single].map((micros) =>
+    Number(((Number(micros) * Number(perProcessor)) / 1e6).toPrecision(2)),
+  )
+  expect(rows.get("processors, GB-seconds")).toEqual(processors)
+  expect(rows.get("waiting, GB-seconds")).toEqual([rounded(waited / 100), rounded(waited)])
+})
+
+test.each(idleBill())("$part: what an idle month costs follows from the list price and the topology", (row) => {
+  const [many, dollars] = row.cells
+  expect(row.price).toBe(row.listed)
+  expect(dollars).toBe((Number(many) * row.price).toFixed(2))
+  if (row.part in idle) expect(Number(many)).toBe(Number(idle[row.part]!.toPrecision(6)))
+})
+
+test("what an idle month costs adds up", () => {
+  expect(totalsOf(idling)).toEqual([added(idleBill().map(({ cells }) => cells[1]!)).toFixed(2)])
+  expect(flat(section(idling))).toContain(`Of the ${expected.length} alarms, those`)
 })

@@ -42,7 +42,9 @@ beforeAll(async () => {
 
 test("the dashboard shows what every alarm watches, and of AWS nothing else", () => {
   const { alarms } = modelOf(plans.get("production")!)
-  const watched = alarms.map(({ namespace, metricName }) => `${namespace} ${metricName}`)
+  const watched = alarms.flatMap(({ metrics }) =>
+    metrics.map(({ namespace, metricName }) => `${namespace} ${metricName}`),
+  )
   const shown = targets
     .map(({ namespace, metricName }) => `${namespace!.replace("$stage", "production")} ${metricName}`)
     .filter((name) => !name.startsWith(`${OURS} `) || watched.includes(name))

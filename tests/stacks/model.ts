@@ -66,12 +66,27 @@ const Failures = z.object({
   maximumEventAgeInSeconds: z.optional(z.number()),
   destinationConfig: z.optional(z.object({ onFailure: z.object({ destination: text }) })),
 })
-const Alarm = z.object({
+const Measured = z.object({
   namespace: text,
   metricName: text,
   dimensions: z.optional(z.record(text, text)),
+  period: z.number(),
+})
+const Alarm = z.object({
+  ...z.partial(Measured).shape,
   statistic: z.optional(text),
   extendedStatistic: z.optional(text),
+  metricQueries: z.optional(
+    z.array(
+      z.object({
+        id: text,
+        metric: z.optional(z.extend(Measured, { stat: text })),
+        expression: z.optional(text),
+        returnData: z.optional(z.boolean()),
+      }),
+    ),
+  ),
+  evaluationPeriods: z.number(),
   threshold: z.number(),
   comparisonOperator: text,
   treatMissingData: text,
@@ -80,7 +95,7 @@ const Alarm = z.object({
 const Filter = z.object({
   logGroupName: text,
   pattern: text,
-  metricTransformation: z.object({ namespace: text, name: text }),
+  metricTransformation: z.object({ namespace: text, name: text, defaultValue: z.optional(text) }),
 })
 const Url = z.object({ functionName: text, qualifier: z.optional(text), cors: z.optional(z.unknown()) })
 
@@ -140,7 +155,13 @@ export function modelOf(plan: Plan) {
     deadLetters: queues.filter(({ arn }) => dead.has(arn)),
     schedules,
     failures,
-    alarms: all(plan, "aws:cloudwatch/metricAlarm:MetricAlarm", Alarm),
+    alarms: all(plan, "aws:cloudwatch/metricAlarm:MetricAlarm", Alarm).map((alarm) => ({
+      ...alarm,
+      /** What it looks at: a metric, or those that it reckons with. AWS charges for each. */
+      metrics: alarm.metricQueries
+        ? alarm.metricQueries.flatMap(({ id, metric }) => (metric ? [{ id, ...metric }] : []))
+        : [{ id: "", stat: alarm.extendedStatistic ?? alarm.statistic, ...Measured.parse(alarm) }],
+    })),
     filters: all(plan, "aws:cloudwatch/logMetricFilter:LogMetricFilter", Filter),
     topics: all(plan, "aws:sns/topic:Topic", z.object({})),
     urls,

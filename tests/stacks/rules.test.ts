@@ -246,7 +246,22 @@ const spoils: Record<string, Spoil[]> = {
     rewrite("ApiAlone", "ApiFunction", "FoldFunction"),
     change("ApiAlone", { statistic: "Average" }),
   ],
-  "a function that answers 500 wakes somebody up": [drop("CollectFaults")],
+  "a door wakes somebody up that answers one in a hundred with 5xx for ten minutes, and more than one": [
+    drop("CollectFaults"),
+    change("HooksFaults", { evaluationPeriods: 1 }),
+    change("ApiFaults", { threshold: 10 }),
+    rewrite("ApiFaults", "url5xxCount >= 2", "url5xxCount >= 1"),
+    rewrite("ApiFaults", "ApiFunction", "FoldFunction"),
+  ],
+  "a door wakes somebody up where the slowest twentieth of a hundred or more wait for half a second": [
+    drop("CollectLate"),
+    change("HooksLate", { evaluationPeriods: 1 }),
+    rewrite("ApiLate", '"p95"', '"p99"'),
+    rewrite("ApiLate", '"UrlRequestLatency"', '"Duration"'),
+  ],
+  "a failure's count costs nothing while nothing fails": [
+    rewrite("AppendFailureCount", '"value":"1"', '"value":"1","defaultValue":"0"'),
+  ],
   "a failure that a function only tells its log wakes somebody up": [
     drop("AppendFailures"),
     drop("AppendFailureCount"),

@@ -101,10 +101,11 @@ function show(model: Model) {
   print("\nAlarms")
   table(
     ["name", "when"],
-    model.alarms.map(({ resource, metricName, statistic, extendedStatistic, comparisonOperator, threshold }) => [
-      resource,
-      `${extendedStatistic ?? statistic} of ${metricName} ${comparisonOperator.startsWith("Less") ? "<" : "≥"} ${threshold}`,
-    ]),
+    model.alarms.map(({ resource, metrics, metricQueries = [], comparisonOperator, threshold }) => {
+      const [{ stat = "", metricName }] = metrics as [(typeof metrics)[0]]
+      const what = metricQueries.find(({ returnData }) => returnData)?.expression ?? `${stat} of ${metricName}`
+      return [resource, `${what} ${comparisonOperator.startsWith("Less") ? "<" : "≥"} ${threshold}`]
+    }),
   )
   print("\nResources")
   // SST's own resources are all of one type; which they are stands in their names.

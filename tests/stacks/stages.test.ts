@@ -55,7 +55,7 @@ describe.each(stages)("$stage", ({ stage }) => {
         (name) => `${name}DeadQueue`,
       ),
       schedules: ["CheckScheduleSchedule", "CloseScheduleSchedule", "PollScheduleSchedule"],
-      alarms: 71,
+      alarms: 74,
     })
   })
 })

@@ -10,6 +10,25 @@ const ofFunction = (metric: string, resource: string) => (alarm: Alarm) =>
 const ofQueue = (metric: string, name: string) => (alarm: Alarm) =>
   alarm.namespace === "AWS/SQS" && alarm.metricName === metric && alarm.dimensions?.QueueName === name
 const anyOf = (alarm: Alarm) => rises(alarm) && alarm.statistic === "Sum" && alarm.threshold === 1
+/** A door's alarm that reckons: with which metrics of this function, by which expression, for how many windows of five minutes. */
+const reckons =
+  (resource: string, measured: string[], expression: string, [threshold, windows]: [number, number]) =>
+  (alarm: Alarm) =>
+    rises(alarm) &&
+    alarm.threshold === threshold &&
+    alarm.evaluationPeriods === windows &&
+    alarm.metrics.map(({ metricName, stat }) => `${metricName} ${stat}`).join() === measured.join() &&
+    alarm.metrics.every(
+      ({ id, namespace, metricName, dimensions, period }) =>
+        id === metricName.replace(/^U/, "u") &&
+        namespace === "AWS/Lambda" &&
+        dimensions?.FunctionName === resource &&
+        period === 300,
+    ) &&
+    alarm.metricQueries
+      ?.filter(({ returnData }) => returnData)
+      .map((one) => one.expression)
+      .join() === expression
 /** The queue's name, as the alarm's dimension has it. */
 const nameOf = ({ arn }: { arn: string }) => arn.split(":").at(-1)!
 
@@ -54,8 +73,8 @@ export const alarms: Rules = {
         !alarms.some(
           (one) =>
             one.namespace === NAMESPACE &&
-            one.metricName in dimensions &&
             one.metricName === "octant_redis_away" &&
+            one.metricName in dimensions &&
             JSON.stringify(one.dimensions) === JSON.stringify({ service: resource }) &&
             one.statistic === "Maximum" &&
             one.threshold === 1 &&
@@ -64,11 +83,31 @@ export const alarms: Rules = {
       ({ resource }) => resource,
     ),
 
-  "a function that answers 500 wakes somebody up": ({ functions, alarms }) =>
+  "a door wakes somebody up that answers one in a hundred with 5xx for ten minutes, and more than one": ({
+    functions,
+    alarms,
+  }) =>
     each(
       functions,
-      ({ resource, url }) =>
-        url !== undefined && !alarms.some((one) => ofFunction("Url5xxCount", resource)(one) && anyOf(one)),
+      ({ resource, url }) => {
+        const share = "IF(url5xxCount >= 2, 100 * url5xxCount / urlRequestCount, 0)"
+        const watches = reckons(resource, ["Url5xxCount Sum", "UrlRequestCount Sum"], share, [1, 2])
+        return url !== undefined && !alarms.some(watches)
+      },
+      ({ resource }) => resource,
+    ),
+
+  "a door wakes somebody up where the slowest twentieth of a hundred or more wait for half a second": ({
+    functions,
+    alarms,
+  }) =>
+    each(
+      functions,
+      ({ resource, url }) => {
+        const late = "IF(urlRequestCount >= 100, urlRequestLatency, 0)"
+        const watches = reckons(resource, ["UrlRequestLatency p95", "UrlRequestCount Sum"], late, [500, 3])
+        return url !== undefined && !alarms.some(watches)
+      },
       ({ resource }) => resource,
     ),
 
@@ -82,6 +121,13 @@ export const alarms: Rules = {
         const { namespace, name } = counted?.metricTransformation ?? {}
         return !alarms.some((one) => one.namespace === namespace && one.metricName === name && anyOf(one))
       },
+      ({ resource }) => resource,
+    ),
+
+  "a failure's count costs nothing while nothing fails": ({ filters }) =>
+    each(
+      filters,
+      ({ metricTransformation }) => metricTransformation.defaultValue !== undefined,
       ({ resource }) => resource,
     ),
 
