@@ -17,6 +17,9 @@ export async function inFlight<T, R>(all: readonly T[], most: number, work: (one
   return answers
 }
 
+/** Lets others have their turn: long work is done in pieces, so that nobody waits for all of it. */
+export const breath = () => new Promise<void>((go) => setImmediate(go))
+
 /** Cuts a list into pieces of at most `size`. */
 export const slices = <T>(all: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))

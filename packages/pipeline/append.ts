@@ -1,8 +1,7 @@
 import type { Clock } from "#core/clock.ts"
 import { failure, type Log } from "#core/log.ts"
 import { type Origin, type Tracing, unitOf } from "#core/unit.ts"
-import type { Batch } from "#events/event.ts"
-import { append, type BatchText } from "#store/journal.ts"
+import { append, type BatchText, eventsIn } from "#store/journal.ts"
 import { keys, type TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { fromMessage } from "./accept.ts"
@@ -117,7 +116,6 @@ const byReceipt = (a: Carried, b: Carried) => {
 }
 
 type Carried = BatchText & { index: number; events: number; origin: Origin }
-const eventsIn = (batches: readonly Batch[]) => batches.reduce((sum, batch) => sum + batch.events.length, 0)
 
 /** Cuts what came together so that each group fits into an entry. */
 function groupsOf(carried: readonly Carried[]): Carried[][] {

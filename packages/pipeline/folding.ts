@@ -10,7 +10,7 @@ import {
   toStored,
 } from "#metrics/block.ts"
 import { type Distinct, type Metric, metrics } from "#metrics/catalogue.ts"
-import { type Entry, entriesAfter } from "#store/journal.ts"
+import { entriesAfter, eventsIn } from "#store/journal.ts"
 import { keys, seenKey, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { commit, settle, type ViewItem } from "#store/views.ts"
@@ -77,14 +77,12 @@ async function takeIn(needs: FoldNeeds, tenant: TenantId, snapshot: Snapshot, me
     await prepare(tenant, snapshot, memory, entries)
     for (const entry of entries) {
       fold(memory, entry)
-      events += eventsIn(entry)
+      events += eventsIn(entry.batches)
     }
     if (events >= MOST_EVENTS) return true
   }
   return false
 }
-
-const eventsIn = ({ batches }: Entry) => batches.reduce((sum, batch) => sum + batch.events.length, 0)
 
 /** The new values of all items that a memory changes. */
 export async function changesOf(tenant: TenantId, snapshot: Snapshot, memory: Memory): Promise<ViewItem[]> {

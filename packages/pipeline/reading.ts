@@ -1,9 +1,10 @@
 import { LRUCache } from "lru-cache"
 import type { Clock } from "#core/clock.ts"
+import { breath } from "#core/parallel.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { BlockKind, Fragment } from "#metrics/block.ts"
-import { entriesAfter } from "#store/journal.ts"
+import { entriesAfter, eventsIn } from "#store/journal.ts"
 import { keys, type TenantId, timelineKey } from "#store/keys.ts"
 import type { Item, Table } from "#store/table.ts"
 import { type Head, readHead } from "#store/views.ts"
@@ -12,7 +13,7 @@ import { fold, isTaken, seenDays, type Wanted } from "./fold.ts"
 import { fragmentsOf, renaming } from "./fragments.ts"
 import { emptyMemory, getOr, type Lain, type Memory, quarantineKey, rootOf } from "./memory.ts"
 import { allRows, type CustomerRow, rowsOf } from "./pages.ts"
-import { memoryOf, prepare, prepareDays, type Snapshot, snapshotAt, unmoved } from "./snapshot.ts"
+import { Moved, memoryOf, prepare, prepareDays, type Snapshot, snapshotAt, unmoved } from "./snapshot.ts"
 
 /**
  * What can be asked at one position of the journal: `views ⊕ fold(entries after the views)`. Exact at every moment,
@@ -74,6 +75,9 @@ export function ask<T>(needs: ReadNeeds, tenant: TenantId, work: (reading: Readi
     tail.readers++
     try {
       return await work(reading)
+    } catch (error) {
+      if (error instanceof Moved && needs.tails.get(tenant) === tail) needs.tails.delete(tenant)
+      throw error
     } finally {
       tail.readers--
     }
@@ -84,7 +88,7 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
   const kept = tails.get(tenant)
   const head = await readHead({ table }, tenant)
   if (!head) throw new Error("this tenant has no views")
-  if (kept && sameViews(kept.snapshot.head, head)) return kept
+  if (kept && (sameViews(kept.snapshot.head, head) || isLeaving(kept.snapshot.head, head))) return kept
   const snapshot = await snapshotAt({ table }, tenant, head)
   const memory = memoryOf(snapshot)
   const tail = { snapshot, memory, growing: Promise.resolve(), readers: 0, blocks: blocksOf(memory) }
@@ -96,13 +100,34 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
 const sameViews = (kept: Head, head: Head) =>
   kept.generation === head.generation && (kept.pending?.to ?? kept.position) === (head.pending?.to ?? head.position)
 
+/**
+ * A commit is being put in place of the views that are kept. What has not been touched yet is as true as before, and the
+ * tail has the rest: the redo, which may be megabytes, is only read by whoever comes upon something that has moved.
+ */
+const isLeaving = (kept: Head, head: Head) =>
+  kept.generation === head.generation &&
+  kept.pending === undefined &&
+  head.pending !== undefined &&
+  kept.position === head.position
+
+/** So many are folded in some milliseconds. */
+const EVENTS_A_BREATH = 200
+
 async function grow(needs: ReadNeeds, tenant: TenantId, tail: Tail) {
   const { snapshot, memory } = tail
   for await (const entries of entriesAfter(needs, tenant, memory.position)) {
     await prepare(tenant, snapshot, memory, entries)
     // Whoever reads goes on at the position where they began.
     if (tail.readers > 0) tail.blocks.settle()
-    for (const entry of entries) fold(memory, entry)
+    let events = 0
+    for (const entry of entries) {
+      if (events >= EVENTS_A_BREATH) {
+        await breath()
+        events = 0
+      }
+      fold(memory, entry)
+      events += eventsIn(entry.batches)
+    }
   }
 }
 

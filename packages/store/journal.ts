@@ -17,6 +17,8 @@ export type Entry = {
   batches: Batch[]
 }
 
+export const eventsIn = (batches: readonly Batch[]) => batches.reduce((sum, { events }) => sum + events.length, 0)
+
 type Needs = { table: Table; clock: Clock }
 type AppendNeeds = Needs & { nonce: () => string }
 

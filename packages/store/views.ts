@@ -1,6 +1,6 @@
 import { type Clock, DAY, MINUTE, SECOND } from "#core/clock.ts"
-import { pack, unpack } from "#core/pack.ts"
-import { inFlight } from "#core/parallel.ts"
+import { pack, packText, unpack, unpackText } from "#core/pack.ts"
+import { breath, inFlight, slices } from "#core/parallel.ts"
 import { keys, padded, type TenantId } from "./keys.ts"
 import type { Item, Key, Table } from "./table.ts"
 
@@ -90,7 +90,7 @@ export async function commit(
   change: { to: number; at: string; customerCount: number; items: readonly ViewItem[] },
 ): Promise<Head | undefined> {
   const attempt = nonce()
-  const pieces = cut(pack(change.items))
+  const pieces = cut(packText(change.items.map(lineOf).join("\n")))
   const ttl = Math.ceil((clock() + DAY) / SECOND)
   await inFlight([...pieces.entries()], PUTS_IN_FLIGHT, ([part, body]) =>
     table.put({ ...redoKey(tenant, head.generation, change.to, attempt, part), body, ttl }),
@@ -124,9 +124,25 @@ export async function readRedo({ table }: Needs, tenant: TenantId, head: Head): 
     Array.from({ length: parts }, (_, part) => redoKey(tenant, head.generation, to, attempt, part)),
   )
   if (found.length < parts) return undefined
-  return unpack<ViewItem[]>(
-    Buffer.concat(found.sort((a, b) => (a.sk < b.sk ? -1 : 1)).map(({ body }) => body as Uint8Array)),
-  )
+  const bytes = Buffer.concat(found.sort((a, b) => (a.sk < b.sk ? -1 : 1)).map(({ body }) => body as Uint8Array))
+  const text = unpackText(bytes)
+  return text === "" ? [] : text.split("\n").map(itemIn)
+}
+
+/** No key has a tab, and no JSON a line break. */
+const lineOf = ({ pk, sk, value }: ViewItem) => `${pk}\t${sk}\t${JSON.stringify(value)}`
+
+/** Values are megabytes, and readers in the middle of a commit want a few of them: each is parsed when it is looked at. */
+function itemIn(line: string): ViewItem {
+  const sk = line.indexOf("\t") + 1
+  const value = line.indexOf("\t", sk) + 1
+  return {
+    pk: line.slice(0, sk - 1),
+    sk: line.slice(sk, value - 1),
+    get value(): unknown {
+      return JSON.parse(line.slice(value))
+    },
+  }
 }
 
 /**
@@ -217,9 +233,20 @@ export async function readValues(
   return values
 }
 
+/** So many values are unpacked in a millisecond or two. */
+const VALUES_A_BREATH = 16
+
 /** Values by key, those that exist. */
 export async function getValues({ table }: Needs, wanted: readonly Key[]): Promise<(Viewed & Key)[]> {
-  const firsts = await table.getMany(wanted)
+  const found: (Viewed & Key)[] = []
+  for (const firsts of slices(await table.getMany(wanted), VALUES_A_BREATH)) {
+    if (found.length > 0) await breath()
+    found.push(...(await wholeValues(table, firsts)))
+  }
+  return found
+}
+
+function wholeValues(table: Table, firsts: readonly Item[]): Promise<(Viewed & Key)[]> {
   return inFlight(firsts, PUTS_IN_FLIGHT, async (first) => {
     const more = Array.from({ length: Number(first.parts) - 1 }, (_, i) => ({
       pk: first.pk,
