@@ -54,14 +54,14 @@ test("a warm reader that comes upon what a commit has moved begins again with th
   await world.send([order("ada", "1")])
   await world.fold()
   await world.send([order("bob", "2"), order("ada", "3")])
-  const orders = (reading: Reading) => Promise.all([counted(reading), counted(reading, "country")])
+  const orders = (reading: Reading) => Promise.all([counted(reading), counted(reading, "source")])
   const total = () => ask(world.needs, world.tenant, orders)
   expect(await world.reading((reading) => counted(reading))).toBe(3)
   // The worker dies when all is in its place, and the head does not say so yet.
   const set: Table["set"] = (key, values, condition) =>
     values.pendingTo === null ? Promise.reject(new Error("died")) : table.set(key, values, condition)
   await expect(foldTenant({ ...world.needs, table: { ...table, set } }, world.tenant)).rejects.toThrow("died")
-  // Its blocks by country were never asked for before: they have moved.
+  // The blocks by source were never asked for before: they have moved.
   expect(await total()).toEqual([3, 3])
   await world.send([order("dan", "4")])
   expect(await total()).toEqual([4, 4])
