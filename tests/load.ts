@@ -16,7 +16,8 @@ import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summa
 /**
  * `npm run load -- [--seconds 60] [--tenants 16] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: in
  * turns all tenants send and ask alike, and one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
- * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
+ * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow: of all their
+ * requests, and of each kind of which there were a thousand.
  * Rounds beside which other programs ran are measured again, and left out if there are enough without them.
  * `--url` runs it against a stage of one's own, with tenants for this alone as JSON in OCTANT_LOAD_TENANTS:
  * `[{ "id", "writeKey", "readKey" }]`.
@@ -168,6 +169,7 @@ async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> 
     row(`others ${kind}, flood`, others(flooded), kind),
     row(`flooder ${kind}`, flooded.samples[0] ?? [], kind),
   ])
+  rows.push(row("others in all, calm", others(calm)), row("others in all, flood", others(flooded)))
   for (const [name, { fresh }] of [["calm", calm] as const, ["flood", flooded] as const])
     rows.push([`one event counted, ${name}`, String(fresh.length), "", "", ...quantiles(fresh)])
   say(columns(["", "requests", "5xx", "429", "p50 ms", "p95 ms", "p99 ms", "slowest"], rows))
@@ -203,8 +205,10 @@ function machineMs() {
   return { all, ours: (user + system) / 1000 }
 }
 
-function row(name: string, samples: readonly Sample[], kind: Kind) {
-  const { requests, failed, limited, ms } = summary(samples.filter((one) => one.kind === kind))
+function row(name: string, samples: readonly Sample[], kind?: Kind) {
+  const { requests, failed, limited, ms } = summary(
+    kind === undefined ? samples : samples.filter((one) => one.kind === kind),
+  )
   return [name, String(requests), String(failed), String(limited), ...quantiles(ms)]
 }
 
