@@ -62,13 +62,8 @@ describe("a run of the load", () => {
   test.each<[string, Parameters<typeof run>[0], string[]]>([
     [
       "in which two of a hundred of the others' requests are slower",
-      { flooded: flooded(samples("query", 101, 3)) },
-      ["the others' requests have a p99 of 101 ms while one floods, and 50 ms before: 2.0 times"],
-    ],
-    [
-      "in which two of a hundred of one kind are slower, and there are enough of it",
-      { calm: flooded(samples("collect", 10, 900)), flooded: flooded(samples("collect", 21, 900)) },
-      ["the others' collect have a p99 of 21 ms while one floods, and 10 ms before: 2.1 times"],
+      { flooded: flooded(samples("collect", 21, 2)) },
+      ["the others' collect has a p99 of 21 ms while one floods, and 10 ms before: 2.1 times"],
     ],
     [
       "with an answer of 503",

@@ -16,8 +16,7 @@ import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summa
 /**
  * `npm run load -- [--seconds 60] [--tenants 16] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: in
  * turns all tenants send and ask alike, and one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
- * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow: of all their
- * requests, and of each kind of which there were a thousand.
+ * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
  * Rounds beside which other programs ran are measured again, and left out if there are enough without them.
  * `--url` runs it against a stage of one's own, with tenants for this alone as JSON in OCTANT_LOAD_TENANTS:
  * `[{ "id", "writeKey", "readKey" }]`.

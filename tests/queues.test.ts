@@ -409,9 +409,11 @@ describe("an event that the bus's subscriber has failed at for good", () => {
     outage()
     await callNotify()
     heal()
-    // The connection breaks, and then the table is left alone for a while.
-    for (const { reason } of await lettersOf("notify"))
-      expect(reason).toMatchObject({ kind: "outage", code: expect.stringMatching(/^(ECONNRESET|CircuitOpen)$/) })
+    // After ten broken connections the table is left alone for a while: the last calls never reached it.
+    expect((await lettersOf("notify")).map(({ reason: { kind, code } }) => `${kind}: ${code}`)).toEqual([
+      "outage: CircuitOpen",
+      "outage: CircuitOpen",
+    ])
     await close({ clock: runtime.clock })
     expect(await lettersOf("notify")).toHaveLength(2)
     await close()

@@ -5,8 +5,6 @@ export type Sample = { kind: Kind; status: number; ms: number }
 
 /** The others' slowest hundredth may take so many times as long. */
 const TWICE = 2
-/** Of fewer requests, the slowest hundredth is a handful of accidents: such a kind is judged among the others alone. */
-const ENOUGH = 1000
 
 /** Processors that other programs may take: with more of them, the others wait for the machine and not for us. */
 const QUIET = 0.25
@@ -50,26 +48,18 @@ export function verdicts({ calm, flooded, all, missing }: Run): string[] {
     ...(failed.length > 0 ? [`${failed.length} requests failed, the first ${howOf(failed[0]!)}`] : []),
     ...(refused.length > 0 ? [`${refused.length} requests were refused, the first with ${refused[0]!.status}`] : []),
     ...(missing === 0 ? [] : [`${missing} accepted events were not counted`]),
-    ...kinds.flatMap((kind) =>
-      answered(flooded, kind).length > 0 ? [] : [`nothing of the others' ${kind} was answered`],
-    ),
-    ...slower("requests", answered(calm), answered(flooded)),
-    ...kinds.flatMap((kind) => {
-      const [before, after] = [answered(calm, kind), answered(flooded, kind)]
-      return Math.min(before.length, after.length) < ENOUGH ? [] : slower(kind, before, after)
-    }),
+    ...kinds.flatMap((kind) => slower(kind, calm, flooded)),
     ...limitedOthers(calm, flooded),
   ]
 }
 
-const answered = (samples: readonly Sample[], kind?: Kind) =>
-  summary(kind === undefined ? samples : samples.filter((one) => one.kind === kind)).ms
-
-function slower(what: string, calm: readonly number[], flooded: readonly number[]): string[] {
-  const [before = 0, after = 0] = [quantile(calm, 0.99), quantile(flooded, 0.99)]
+function slower(kind: Kind, calm: readonly Sample[], flooded: readonly Sample[]): string[] {
+  const p99 = (samples: readonly Sample[]) => quantile(summary(samples.filter((one) => one.kind === kind)).ms, 0.99)
+  const [before, after] = [p99(calm), p99(flooded)]
+  if (before === undefined || after === undefined) return [`nothing of the others' ${kind} was answered`]
   if (after <= TWICE * before) return []
   return [
-    `the others' ${what} have a p99 of ${after.toFixed(0)} ms while one floods, and ${before.toFixed(0)} ms before: ${(after / before).toFixed(1)} times`,
+    `the others' ${kind} has a p99 of ${after.toFixed(0)} ms while one floods, and ${before.toFixed(0)} ms before: ${(after / before).toFixed(1)} times`,
   ]
 }
 
