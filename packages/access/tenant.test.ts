@@ -6,7 +6,8 @@ import { keys } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { TenantId } from "#store/tenant-id.ts"
 import { readHead } from "#store/views.ts"
-import { changePlan, createTenant, getTenant, listTenants, Tenant } from "./tenant.ts"
+import { changePlan, createTenant, getTenant, Tenant } from "./tenant.ts"
+import { listTenants } from "./tenants.ts"
 
 let table: Table
 let stop: () => Promise<void>

@@ -71,7 +71,3 @@ export async function changePlan(needs: Needs, id: TenantId, plan: PlanName) {
     throw new Fault("conflict", "the plan was changed meanwhile; look at it again", { field: "plan" })
   return { ...before, plan }
 }
-
-/** The ids of all tenants, in order. */
-export const listTenants = async ({ table }: Pick<Needs, "table">) =>
-  (await table.query(keys.registered(OPERATOR).pk)).map(({ sk }) => sk as TenantId)

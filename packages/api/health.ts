@@ -1,5 +1,5 @@
 import type { Hono } from "hono"
-import { listTenants } from "#access/tenant.ts"
+import { listTenants } from "#access/tenants.ts"
 import { type Clock, SECOND } from "#core/clock.ts"
 import { exposition } from "#core/exposition.ts"
 import { Fault } from "#core/fault.ts"

@@ -55,7 +55,7 @@ export function jobRoutes(app: Hono<Correlated>, needs: JobsNeeds, tenantOf: Ten
     const tenant = await tenantOf(c, "read")
     const wish = parsed(Wish, await readJson(c.req.raw, BODY_BYTES))
     const kind = await allowed(c, wish.kind)
-    const { input } = parsed(z.object({ input: kind.Input }), wish)
+    const { input } = parsed(z.object({ input: await kind.Input() }), wish)
     const idempotencyKey = idempotencyKeyIn(c)
     const most = plans[await needs.planOf(tenant)].jobs
     const job = await createJob(by(c, needs), tenant, { kind: wish.kind, input, idempotencyKey }, kind, most)

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import { listTenants } from "#access/tenant.ts"
+import { listTenants } from "#access/tenants.ts"
 import { type AuditRow, type Verified, verifyAudit } from "#store/audit.ts"
 import { OPERATOR, type TenantId } from "#store/keys.ts"
 import { ask, type Target, targetOf } from "./api.ts"

@@ -1,6 +1,7 @@
 import { Argument, type Command } from "commander"
 import { type PlanName, planNames } from "#access/plans.ts"
-import { changePlan, createTenant, getTenant, listTenants, Tenant } from "#access/tenant.ts"
+import { changePlan, createTenant, getTenant, Tenant } from "#access/tenant.ts"
+import { listTenants } from "#access/tenants.ts"
 import { inFlight } from "#core/parallel.ts"
 import { type Common, checked, onData, onStorage } from "./options.ts"
 import { show, table } from "./print.ts"

@@ -1,6 +1,7 @@
 import { slices } from "#core/parallel.ts"
+import type { DomainEvent } from "#store/domain-event.ts"
 import { keys, type TenantId } from "#store/keys.ts"
-import { type DomainEvent, untold } from "#store/outbox.ts"
+import { untold } from "#store/outbox.ts"
 import type { Table } from "#store/table.ts"
 
 /** Puts events on the bus, ten at most; the ids of those that it did not take. */

@@ -2,8 +2,8 @@ import "#core/words.ts"
 import * as z from "zod/mini"
 import { isAway } from "#core/away.ts"
 import { instant } from "#core/clock.ts"
+import { DomainEvent } from "#store/domain-event.ts"
 import { OPERATOR, type TenantId } from "#store/keys.ts"
-import { DomainEvent } from "#store/outbox.ts"
 import { MESSAGE_LENGTH, type Reason } from "./failures.ts"
 
 /**

@@ -21,6 +21,8 @@ import { Moved, memoryOf, prepare, prepareDays, type Snapshot, snapshotAt, unmov
  */
 export type Reading = {
   position: number
+  /** What of it lies in the views already; `undefined` where there are none. */
+  views?: { position: number; version: number }
   /** When the last entry was appended; `undefined` for an empty journal. */
   at: string | undefined
   zone: string
@@ -48,6 +50,8 @@ export type ReadNeeds = { table: Table; clock: Clock; tails: Tails }
 export type Tails = LRUCache<string, Tail>
 type Tail = {
   snapshot: Snapshot
+  /** As it was last read: later than the snapshot's by what changes nothing in it. */
+  head: Head
   memory: Memory
   growing: Promise<void>
   /** How many read from it at this moment. */
@@ -88,10 +92,11 @@ async function tailOf({ table, tails }: ReadNeeds, tenant: TenantId): Promise<Ta
   const kept = tails.get(tenant)
   const head = await readHead({ table }, tenant)
   if (!head) throw new Error("this tenant has no views")
-  if (kept && (sameViews(kept.snapshot.head, head) || isLeaving(kept.snapshot.head, head))) return kept
+  if (kept && (sameViews(kept.snapshot.head, head) || isLeaving(kept.snapshot.head, head)))
+    return Object.assign(kept, { head })
   const snapshot = await snapshotAt({ table }, tenant, head)
   const memory = memoryOf(snapshot)
-  const tail = { snapshot, memory, growing: Promise.resolve(), readers: 0, blocks: blocksOf(memory) }
+  const tail = { snapshot, head, memory, growing: Promise.resolve(), readers: 0, blocks: blocksOf(memory) }
   tails.set(tenant, tail)
   return tail
 }
@@ -151,6 +156,7 @@ function onTop(tenant: TenantId, tail: Tail): Reading {
   const { blocks } = tail
   return {
     position: memory.position,
+    views: { position: tail.head.position, version: tail.head.version },
     at: memory.at ?? snapshot.at,
     zone: snapshot.head.zone,
     currency: snapshot.head.currency,

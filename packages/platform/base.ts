@@ -64,8 +64,8 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
   const figures = newFigures(emitted?.hear)
   const traces = tracesOf(config, systemRandom, options.tell)
   const call = timed(awsClient(aws), clock, figures)
-  const table = dynamoTable({ call, table: config.OCTANT_TABLE, meter: metered(figures, options.meter) })
-  const reads = { get: gathered(table) }
+  const stored = dynamoTable({ call, table: config.OCTANT_TABLE, meter: metered(figures, options.meter) })
+  const table = { ...stored, get: gathered(stored) }
   const log = correlated(
     options.log ??
       jsonLog(
@@ -90,12 +90,12 @@ export function baseOf(config: Config, options: BaseOptions = {}) {
     foldEvery: options.foldEvery,
     redis,
     limiter: limiterOf({ windows: windowsFor({ clock, log, figures, redis }), clock }),
-    planOf: planReader({ table: reads, clock }),
+    planOf: planReader({ table, clock }),
     addressHeader: config.OCTANT_ADDRESS_HEADER,
     operatorToken: config.OCTANT_OPERATOR_TOKEN,
     queues: queuesOf(config),
-    authenticate: authenticator({ table: reads, clock }),
-    trackingPlan: trackingPlanReader({ table: reads, clock }),
+    authenticate: authenticator({ table, clock }),
+    trackingPlan: trackingPlanReader({ table, clock }),
     enqueue: sender(call, config.OCTANT_APPEND_QUEUE_URL),
     requestFold: foldRequester(call, config.OCTANT_FOLD_QUEUE_URL),
   }

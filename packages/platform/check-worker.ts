@@ -1,5 +1,5 @@
 import { rewindPoll } from "#access/rewind.ts"
-import { listTenants } from "#access/tenant.ts"
+import { listTenants } from "#access/tenants.ts"
 import { publishUntold } from "#delivery/publish.ts"
 import { check } from "#pipeline/quality/check.ts"
 import { newTails } from "#pipeline/reading.ts"

@@ -1,4 +1,4 @@
-import { listTenants } from "#access/tenant.ts"
+import { listTenants } from "#access/tenants.ts"
 import { failure } from "#core/log.ts"
 import { zoneOf } from "#core/zone.ts"
 import { type Queues, redriveAfterOutage, wayOf } from "#pipeline/deadletters.ts"

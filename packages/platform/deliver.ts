@@ -6,7 +6,7 @@ import { type Unit, unitOf } from "#core/unit.ts"
 import { type DeliverNeeds, deliver } from "#delivery/deliver.ts"
 import { DeliveryRequest, notify } from "#delivery/telling.ts"
 import { noteFailures } from "#pipeline/failures.ts"
-import { DomainEvent } from "#store/outbox.ts"
+import { DomainEvent } from "#store/domain-event.ts"
 import {
   answerOf,
   type Failed,
@@ -82,7 +82,7 @@ function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: 
     const tell = teller(runtime, unit, "deliver")
     let tenant: string | undefined
     try {
-      const request = requestIn(DeliveryRequest, record)
+      const request = requestIn((said) => DeliveryRequest.parse(said), record)
       tenant = request.tenant
       const { jitter = runtime.aws.random } = runtime
       const delivered = await deliver({ ...runtime, jitter }, request, receives)

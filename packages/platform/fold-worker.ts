@@ -1,15 +1,14 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
 import { MINUTE } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
 import { unitOf } from "#core/unit.ts"
 import { noteFailures } from "#pipeline/failures.ts"
 import { foldTenant } from "#pipeline/folding.ts"
-import { TenantId } from "#store/tenant-id.ts"
+import type { TenantId } from "#store/keys.ts"
 import {
   answerOf,
   type Failed,
   originOf,
+  oursIn,
   type QueueEvent,
   type QueueRecord,
   requestIn,
@@ -17,8 +16,6 @@ import {
   type Waits,
 } from "./messages.ts"
 import type { Runtime } from "./runtime.ts"
-
-const FoldRequest = z.object({ version: z.literal(1), tenant: TenantId })
 
 /** A fold that takes longer is handed on between two commits: well within the function's time-out. */
 const FOLD_BUDGET_MS = 10 * MINUTE
@@ -52,7 +49,7 @@ function foldOne(
       runtime.log(name, { correlationId, tenant, route: "fold", ms, readUnits, writeUnits, ...more })
     }
     try {
-      tenant = requestIn(FoldRequest, record).tenant
+      tenant = requestIn(oursIn, record).tenant
       const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
       const outcome = await foldTenant(runtime, tenant, { goOn })
       tell("fold", { outcome })

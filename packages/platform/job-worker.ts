@@ -1,5 +1,3 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
 import { failure } from "#core/log.ts"
 import { unitOf } from "#core/unit.ts"
 import { publishUntold } from "#delivery/publish.ts"
@@ -7,7 +5,7 @@ import { noteFailures } from "#pipeline/failures.ts"
 import { JOB_ID } from "#pipeline/jobs/job.ts"
 import type { Kind, KindName, KindNamed } from "#pipeline/jobs/kind.ts"
 import { type Worked, type WorkNeeds, workJob } from "#pipeline/jobs/work.ts"
-import { TenantId } from "#store/tenant-id.ts"
+import type { TenantId } from "#store/keys.ts"
 import { baseOf } from "./base.ts"
 import { putEvents } from "./bus.ts"
 import type { Config } from "./config.ts"
@@ -17,6 +15,7 @@ import {
   answerOf,
   type Failed,
   originOf,
+  oursIn,
   type QueueEvent,
   type QueueRecord,
   requestIn,
@@ -31,7 +30,11 @@ type Needs = Pick<Runtime, "table" | "clock" | "nonce" | "log" | "sendJob" | "pu
   Waits &
   Pick<WorkNeeds, "isStopping" | "isFull" | "kindNamed">
 
-const JobRequest = z.object({ version: z.literal(1), tenant: TenantId, job: z.string().check(z.regex(JOB_ID)) })
+function jobIn(said: unknown): { tenant: TenantId; job: string } {
+  const { tenant, job } = oursIn(said)
+  if (typeof job !== "string" || !JOB_ID.test(job)) throw new Error("a message names its job")
+  return { tenant, job }
+}
 
 /** V8 collects its garbage well before: what is used then is in use. */
 const FULL_SHARE = 0.92
@@ -98,7 +101,7 @@ function workOne(runtime: Needs, queue: JobQueue, message: QueueRecord, onFailur
       })
     }
     try {
-      const { tenant, job } = requestIn(JobRequest, message)
+      const { tenant, job } = requestIn(jobIn, message)
       about = { tenant, job }
       tell(await workJob({ isFull, ...runtime, ended: tellingBus(runtime) }, tenant, job))
       return true

@@ -1,5 +1,6 @@
 import { isCorrelationId, type Origin } from "#core/unit.ts"
 import { type noteFailures, Unreadable } from "#pipeline/failures.ts"
+import { isTenantId, type TenantId } from "#store/keys.ts"
 import type { Runtime } from "./runtime.ts"
 
 /** What Lambda hands over from a queue, as far as we read it. */
@@ -26,12 +27,20 @@ export const originOf = ({ messageAttributes: said }: QueueRecord): Origin =>
   originIn({ correlationId: said?.correlationId?.stringValue, traceparent: said?.traceparent?.stringValue })
 
 /** What a message asks for; throws `Unreadable` for one that nobody can read. */
-export function requestIn<T>(schema: { parse(value: unknown): T }, { body }: QueueRecord): T {
+export function requestIn<T>(read: (said: unknown) => T, { body }: QueueRecord): T {
   try {
-    return schema.parse(JSON.parse(body))
+    return read(JSON.parse(body))
   } catch (error) {
     throw new Unreadable((error as Error).message)
   }
+}
+
+/** What our own messages begin with. Without zod: to load it for so little would be a tenth of a worker's start. */
+export function oursIn(said: unknown): Record<string, unknown> & { tenant: TenantId } {
+  const { version, tenant, ...more } = Object(said) as Record<string, unknown>
+  if (version !== 1) throw new Error("a message is of version 1")
+  if (!isTenantId(tenant)) throw new Error("a message names its tenant")
+  return { ...more, tenant }
 }
 
 /** SQS tells the age of its oldest message only to CloudWatch: here it is seen as messages come out. */

@@ -1,20 +1,8 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
 import { shortHash } from "#core/hash.ts"
 import { pack, unpack } from "#core/pack.ts"
-import { keys } from "./keys.ts"
+import type { DomainEvent } from "./domain-event.ts"
+import { keys, type TenantId } from "./keys.ts"
 import type { Table, Write } from "./table.ts"
-import { TenantId } from "./tenant-id.ts"
-
-/** Something that happened to a tenant, as it travels over the bus. The same fact has the same id, however often it is told. */
-export const DomainEvent = z.object({
-  id: z.string().check(z.regex(/^evt_[\w-]{16}$/)),
-  type: z.string().check(z.regex(/^[a-z]+\.[a-z_]+$/)),
-  tenant: TenantId,
-  at: z.iso.datetime(),
-  data: z.record(z.string(), z.unknown()),
-})
-export type DomainEvent = z.output<typeof DomainEvent>
 
 /** An event of a type about a subject: an alert opens once, so that its id and the type say which event it is. */
 export const happened = (
@@ -34,4 +22,4 @@ export const toTell = (event: DomainEvent): Write => ({
 
 /** What the bus has not taken yet. */
 export const untold = async ({ table }: { table: Pick<Table, "query"> }, tenant: TenantId): Promise<DomainEvent[]> =>
-  (await table.query(keys.outbox(tenant))).map(({ body }) => DomainEvent.parse(unpack(body as Uint8Array)))
+  (await table.query(keys.outbox(tenant))).map(({ body }) => unpack<DomainEvent>(body as Uint8Array))

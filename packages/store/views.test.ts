@@ -112,9 +112,9 @@ test("what a fold changed is written down first, and stands in its place after i
   expect(await readRedo(needs, tenant, committed!)).toEqual(itemsOf({ a: { n: 1 }, b: [2] }))
   expect(await read()).toEqual({})
 
-  const settled = await settle(needs, tenant, committed!)
+  await settle(needs, tenant, committed!)
+  const settled = await head()
   expect(settled).toMatchObject({ position: 5, at: AT, customerCount: 50, version: 2, pending: undefined })
-  expect(await head()).toEqual(settled)
   expect(await read()).toEqual({ a: { n: 1 }, b: [2] })
   expect(await readRedo(needs, tenant, settled)).toEqual([])
   expect(await redo()).toEqual([])
@@ -130,10 +130,10 @@ test("whoever finds a commit that was not settled finishes it without the one wh
 test("settling a second time changes nothing", async () => {
   const { tenant, needs, head, commit, items, itemsOf } = await newViews()
   const committed = (await commit(await head(), 5, { a: 1, b: 2 }))!
-  const settled = await settle(needs, tenant, committed)
-  const before = await items()
-  expect(await settle(needs, tenant, committed)).toEqual(settled)
-  expect(await settle(needs, tenant, committed, itemsOf({ a: 1, b: 2 }))).toEqual(settled)
+  await settle(needs, tenant, committed)
+  const [settled, before] = [await head(), await items()]
+  await settle(needs, tenant, committed)
+  await settle(needs, tenant, committed, itemsOf({ a: 1, b: 2 }))
   expect(await items()).toEqual(before)
   expect(await head()).toEqual(settled)
 })

@@ -147,10 +147,10 @@ function itemIn(line: string): ViewItem {
 
 /**
  * Puts a commit's items in their places, each only over an older one, so that a straggler cannot undo a later fold and
- * a second run changes nothing. The head after it.
+ * a second run changes nothing.
  */
-export async function settle(needs: Needs, tenant: TenantId, head: Head, items?: readonly ViewItem[]): Promise<Head> {
-  if (!head.pending) return head
+export async function settle(needs: Needs, tenant: TenantId, head: Head, items?: readonly ViewItem[]): Promise<void> {
+  if (!head.pending) return
   const { table } = needs
   const { to, at, customerCount } = head.pending
   const redo = items ?? (await readRedo(needs, tenant, head))
@@ -177,7 +177,6 @@ export async function settle(needs: Needs, tenant: TenantId, head: Head, items?:
     )
     await forget(needs, tenant, head.generation, head.pending)
   }
-  return (await readHead(needs, tenant, head.generation))!
 }
 
 async function forget(

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander"
-import { listTenants } from "#access/tenant.ts"
+import { listTenants } from "#access/tenants.ts"
 import { instant, SECOND } from "#core/clock.ts"
 import { rawTable } from "#platform/raw.ts"
 import { noted } from "#store/audit.ts"

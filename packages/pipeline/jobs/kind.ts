@@ -1,5 +1,4 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
+import type * as z from "zod/mini"
 import type { Clock } from "#core/clock.ts"
 import type { Actor } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
@@ -40,12 +39,13 @@ export type Kind = {
   unit: "events" | "positions"
   /** Whether what it finds may tell of customers: then each look at it stands in the audit log. */
   isPersonal: boolean
-  Input: z.ZodMiniType<object>
+  /** What it is asked with. Loaded by whoever must check it. */
+  Input(): Promise<z.ZodMiniType<object>>
   run(needs: RunNeeds, tenant: TenantId, input: object, run: Run): Promise<Ran>
 }
 
 type Of<Input extends z.ZodMiniType<object>> = Omit<Kind, "Input" | "run"> & {
-  Input: Input
+  Input(): Promise<Input>
   run(needs: RunNeeds, tenant: TenantId, input: z.output<Input>, run: Run): Promise<Ran>
 }
 
@@ -55,5 +55,5 @@ export type KindNamed = (name: KindName) => Promise<Kind>
 /** A kind with an input of its own. What is kept was checked by an older version of us, perhaps: it is checked again. */
 export const kindOf = <Input extends z.ZodMiniType<object>>({ run, ...kind }: Of<Input>): Kind => ({
   ...kind,
-  run: (needs, tenant, input, its) => run(needs, tenant, z.parse(kind.Input, input), its),
+  run: async (needs, tenant, input, its) => run(needs, tenant, (await kind.Input()).parse(input), its),
 })

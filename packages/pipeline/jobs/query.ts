@@ -14,7 +14,7 @@ export const query = kindOf({
   scope: "read",
   unit: "events",
   isPersonal: false,
-  Input: Query,
+  Input: async () => Query,
   run: async (needs, tenant, question, run) => {
     const { events: total } = await journalHead(needs, tenant)
     await run.progress(0, total)

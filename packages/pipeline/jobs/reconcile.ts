@@ -1,23 +1,21 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
 import { Fault } from "#core/fault.ts"
 import { journalHead } from "#store/journal.ts"
 import { foldTenant } from "../folding.ts"
 import { type Reconciled, reconcile } from "../reconcile.ts"
-import { kindOf } from "./kind.ts"
+import type { Kind } from "./kind.ts"
 import { RESULT_BYTES } from "./result.ts"
 
 /** What one worker can count anew and hold beside the views (some 400 bytes an event, and the values that it compares). */
 const MOST_EVENTS = 5_000_000
 
 /** Counts the journal again from its first event, and compares every value of the views. */
-export const reconciled = kindOf({
+export const reconciled: Kind = {
   priority: "low",
   scope: "admin",
   unit: "events",
   // Values of customers may be among the differences.
   isPersonal: true,
-  Input: z.strictObject({}),
+  Input: async () => (await import("./inputs.ts")).Nothing,
   run: async (needs, tenant, _, run) => {
     const { events: total } = await journalHead(needs, tenant)
     if (total > MOST_EVENTS) {
@@ -38,7 +36,7 @@ export const reconciled = kindOf({
     })
     return { outcome: "done", result: fitting(result) }
   },
-})
+}
 
 /** As many differences as can be kept; `isCut` tells that there are more. */
 function fitting(result: Reconciled): Reconciled & { isCut: boolean } {

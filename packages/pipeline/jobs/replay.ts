@@ -1,17 +1,7 @@
-import "#core/words.ts"
-import * as z from "zod/mini"
-import { isZone } from "#core/zone.ts"
 import { journalHead } from "#store/journal.ts"
 import { readHead } from "#store/views.ts"
 import { replayWhile } from "../replay.ts"
 import { kindOf } from "./kind.ts"
-
-const Settings = z.strictObject({
-  timeZone: z.optional(
-    z.string().check(z.refine(isZone, { error: "must be a zone of the IANA database such as Europe/Athens" })),
-  ),
-  currency: z.optional(z.string().check(z.regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR"))),
-})
 
 /** Builds the views anew, with other settings if need be. It commits as it goes, so that any run goes on where the last was. */
 export const replayed = kindOf({
@@ -19,7 +9,7 @@ export const replayed = kindOf({
   scope: "admin",
   unit: "positions",
   isPersonal: false,
-  Input: Settings,
+  Input: async () => (await import("./inputs.ts")).Settings,
   run: async (needs, tenant, { timeZone, currency }, run) => {
     const [current, journal] = await Promise.all([readHead(needs, tenant), journalHead(needs, tenant)])
     if (!current) throw new Error("this tenant has no views")

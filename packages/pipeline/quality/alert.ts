@@ -1,7 +1,8 @@
 import { instant } from "#core/clock.ts"
 import { shortHash } from "#core/hash.ts"
+import type { DomainEvent } from "#store/domain-event.ts"
 import type { TenantId } from "#store/keys.ts"
-import { type DomainEvent, happened } from "#store/outbox.ts"
+import { happened } from "#store/outbox.ts"
 import type { Remedy } from "./documents.ts"
 import type { Part, PartName, Severity } from "./parts.ts"
 

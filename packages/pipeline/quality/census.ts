@@ -3,12 +3,10 @@ import { Fault } from "#core/fault.ts"
 import { addDays, zoneOf } from "#core/zone.ts"
 import { Query } from "#metrics/query.ts"
 import type { PollNeeds } from "#sources/source.ts"
-import type { TenantId } from "#store/keys.ts"
 import { answer } from "../answer.ts"
 import type { Polled } from "../backpoll.ts"
 import { ask, type ReadNeeds } from "../reading.ts"
 import { type Census, readCensus, writeCensus } from "./documents.ts"
-import { type Look, type Measured, rounded, unknown } from "./look.ts"
 
 type Needs = ReadNeeds & Pick<PollNeeds, "fetch">
 type Whose = Pick<Polled, "tenant" | "source" | "vendor" | "credential" | "baseUrl"> & {
@@ -16,7 +14,6 @@ type Whose = Pick<Polled, "tenant" | "source" | "vendor" | "credential" | "baseU
   since: number
 }
 
-const GATE = 0.95
 /** So young a day or a source tells nothing. */
 const YOUNG_MS = HOUR
 /** What has only just happened may still be on its way: by webhook, or by the last poll. */
@@ -26,7 +23,6 @@ const LATE_MS = 2 * HOUR
 const AGAIN_MS = HOUR
 /** Where something was missing, whether it has been filled since. */
 const AGAIN_SHORT_MS = 15 * MINUTE
-const ENOUGH = 20
 
 /** Holds what a source has told of yesterday and today against the vendor's own count, at most once an hour. */
 export async function takeCensus(needs: Needs, whose: Whose): Promise<Census[]> {
@@ -76,29 +72,3 @@ const questionOf = (source: string, metric: Census["metric"], day: string): Aske
 /** As anyone would ask it. */
 const pathOf = ({ where, ...asked }: Asked) =>
   `/v1/query?${new URLSearchParams({ ...asked, where: JSON.stringify(where) })}`
-
-/** What has come of what the vendor itself counts, over the last two days; exact, so chance has no part in it. */
-export function counted(look: Pick<Look, "census">): Measured {
-  const days = look.census ?? []
-  const query = days.at(-1)?.query ?? "/v1/vendors"
-  if (days.length === 0) return unknown("the vendor has no count, or none was taken yet", query)
-  const [count, ours] = days.reduce(([a, b], one) => [a + one.count, b + one.ours], [0, 0])
-  if (count < ENOUGH) return unknown(`the vendor counts fewer than ${ENOUGH} in two days`, query)
-  const value = ours / count
-  const failing = value <= GATE
-  const short = days.find((one) => one.ours <= GATE * one.count) ?? days[0]!
-  return {
-    value: rounded(value),
-    failing,
-    evidence: { count, ours, missing: Math.max(0, count - ours), from: short.from, days },
-    query: failing ? short.query : query,
-    ...(failing
-      ? { cause: `the vendor counts ${count} and ${ours} have come: webhooks are not sent, or are lost on their way` }
-      : {}),
-  }
-}
-
-/** Those of a tenant's counts that are of yesterday and today, by source. */
-export async function censusOf(needs: Pick<ReadNeeds, "table">, tenant: TenantId, today: string) {
-  return Map.groupBy(await readCensus(needs, tenant, addDays(today, -1), today), ({ source }) => source)
-}

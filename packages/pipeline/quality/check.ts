@@ -1,5 +1,6 @@
 import { DAY, HOUR, instant, MINUTE } from "#core/clock.ts"
 import type { Log } from "#core/log.ts"
+import { inFlight } from "#core/parallel.ts"
 import { zoneOf } from "#core/zone.ts"
 import type { Event } from "#events/event.ts"
 import type { Plan } from "#events/plan.ts"
@@ -7,12 +8,11 @@ import { type AuditNeeds, announced } from "#store/audit.ts"
 import { entriesAfter, journalHead } from "#store/journal.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
-import { readHead } from "#store/views.ts"
 import { ledger } from "../ledger.ts"
 import type { Tallied } from "../memory.ts"
 import { ask, type Reading, type ReadNeeds } from "../reading.ts"
-import { type Alert, judge } from "./alert.ts"
-import { censusOf } from "./census.ts"
+import { type Alert, judge, type Standing } from "./alert.ts"
+import { censusOf } from "./counted.ts"
 import {
   type Check,
   daysBack,
@@ -23,6 +23,7 @@ import {
   readDone,
   readStandings,
   readSweep,
+  type Sweep,
   turnAlert,
   writeAlert,
   writeCheck,
@@ -55,23 +56,30 @@ const FIRST_ENTRIES = 5000
 const LONG_TAIL_ENTRIES = 1000
 const TAIL_GATE_ENTRIES = 5000
 
-/** How the data of one tenant is, at this moment: what was observed before ⊕ what the journal holds since. */
-export async function inspect(needs: QualityNeeds, tenant: TenantId) {
+/**
+ * How the data of one tenant is, at this moment: what was observed before ⊕ what the journal holds since. `sweeps`: adds
+ * up all customers too, if that was not done for a while.
+ */
+export async function inspect(needs: QualityNeeds, tenant: TenantId, { sweeps = false } = {}) {
   const now = needs.clock()
   const span = daysBack(now, BASELINE_DAYS + 3)
-  const [days, cursor, head, plan] = await Promise.all([
+  const [days, cursor, head, plan, lastSweep] = await Promise.all([
     readDays(needs, tenant, span.from, span.to),
     readCursor(needs, tenant),
     journalHead(needs, tenant),
     needs.trackingPlan?.(tenant),
+    readSweep(needs, tenant),
   ])
   const seen = await observeNew(needs, tenant, days, cursor ?? Math.max(0, head.position - FIRST_ENTRIES))
   return ask(needs, tenant, async (reading) => {
-    const [rows, census, whole] = await Promise.all([
+    const today = zoneOf(reading.zone).place(now).day
+    const swept = sweeps && isSweepDue(lastSweep, now) ? await sweepOf(reading, now) : undefined
+    const [rows, census, { measured }] = await Promise.all([
       ledgerOf(reading, now),
-      censusOf(needs, tenant, zoneOf(reading.zone).place(now).day),
-      tenantParts(needs, tenant, reading),
+      censusOf(needs, tenant, today),
+      identities(reading, today, swept ?? lastSweep),
     ])
+    const whole = [partOf("identities", measured), partOf("tail", tailOf(reading))]
     // A source that never told anything is known by its vendor's count alone.
     const named = [...rows.keys(), ...census.keys(), ...[...days.keys()].map((name) => name.slice(11))]
     const sources = [...new Set(named)].sort()
@@ -82,7 +90,7 @@ export async function inspect(needs: QualityNeeds, tenant: TenantId) {
     })
     const score = scoreOfParts(whole)
     const all: Check = { source: ALL, at: instant(now), score, overall: overall(checks, score, rows), parts: whole }
-    return { ...seen, days, checks: [...checks, all], position: reading.position, zone: zoneOf(reading.zone) }
+    return { ...seen, swept, days, checks: [...checks, all], position: reading.position, zone: zoneOf(reading.zone) }
   })
 }
 
@@ -149,20 +157,13 @@ async function ledgerOf(reading: Reading, now: number): Promise<Map<string, Map<
   return sources
 }
 
-async function tenantParts(needs: ReadNeeds, tenant: TenantId, reading: Reading): Promise<Part[]> {
-  const today = zoneOf(reading.zone).place(needs.clock()).day
-  const { measured } = await identities(reading, today, await readSweep(needs, tenant))
-  return [partOf("identities", measured), partOf("tail", await tailOf(needs, tenant))]
-}
-
-async function tailOf(needs: ReadNeeds, tenant: TenantId): Promise<Measured> {
-  const [views, journal] = await Promise.all([readHead(needs, tenant), journalHead(needs, tenant)])
-  const value = Math.max(0, journal.position - (views?.position ?? 0))
+function tailOf({ position, views = { position: 0, version: 0 } }: Reading): Measured {
+  const value = Math.max(0, position - views.position)
   const failing = value > TAIL_GATE_ENTRIES
   return {
     value,
     failing,
-    evidence: { journal: journal.position, views: views?.position ?? 0, version: views?.version ?? 0 },
+    evidence: { journal: position, views: views.position, version: views.version },
     query: "/v1/query?metric=events&grain=total",
     ...(failing ? { cause: "folds fail or wait: see the dead letters of the fold queue" } : {}),
   }
@@ -173,65 +174,79 @@ export type Checked = { outcome: "checked" | "catching up"; opened: Alert[]; clo
 /** Checks one tenant and keeps what was found: scores by the hour, alerts that open and close, what was done about them. */
 export async function check(needs: CheckNeeds, tenant: TenantId): Promise<Checked> {
   const now = needs.clock()
-  await sweep(needs, tenant)
-  const found = await inspect(needs, tenant)
-  for (const name of found.touched) await writeDay(needs, tenant, name, found.days.get(name)!, found.observedTo)
+  const found = await inspect(needs, tenant, { sweeps: true })
+  const days = [...found.touched].map((name) => ({ name, day: found.days.get(name)! }))
+  const [standings, done] = await Promise.all([
+    readStandings(needs, tenant),
+    readDone(needs, tenant, now),
+    found.swept && writeSweep(needs, tenant, found.swept),
+    inFlight(days, WRITES_IN_FLIGHT, ({ name, day }) => writeDay(needs, tenant, name, day, found.observedTo)),
+  ])
   await writeCursor(needs, tenant, found.observedTo)
   if (!found.caughtUp) return { outcome: "catching up", opened: [], closed: [], failing: 0 }
   for (const one of found.checks) await remedy(needs, tenant, one)
-  const [standings, done] = await Promise.all([readStandings(needs, tenant), readDone(needs, tenant, now)])
-  const checked: Checked = { outcome: "checked", opened: [], closed: [], failing: 0 }
-  for (const one of found.checks) {
-    const remedies = [...(done.get(one.source) ?? []), ...(one.remedies ?? [])]
-    await writeCheck(needs, tenant, remedies.length > 0 ? { ...one, remedies } : one, now)
-    const before = standings.get(one.source) ?? {}
-    const remediesOf = (name: PartName) => (one.remedies ?? []).filter(({ part }) => part === name)
-    const { standing, opened, closed, worse } = judge(before, one.source, one.parts, now)
-    const doneAbout = (name: PartName) => [...(before[name]?.done ?? []), ...remediesOf(name)]
-    for (const alert of opened) {
-      // One that a check before us has opened, which then died, was opened then.
-      const { openedAt = alert.openedAt } = (await readAlert(needs, tenant, alert.id)) ?? {}
-      await turnAlert(needs, tenant, { ...alert, openedAt, remedies: doneAbout(alert.part) })
-    }
-    for (const { name, failing } of one.parts) {
-      const stands = standing[name]
-      if (failing && stands && stands.alert === undefined && doneAbout(name).length > 0) stands.done = doneAbout(name)
-    }
-    for (const { id, part } of worse) {
-      await change(needs, tenant, id, (alert) => ({
-        ...alert,
-        value: part.value,
-        evidence: part.evidence,
-        cause: part.cause ?? alert.cause,
-        remedies: [...alert.remedies, ...remediesOf(part.name)].slice(-MOST_REMEDIES),
-      }))
-    }
-    for (const id of closed) {
-      const alert = await readAlert(needs, tenant, id)
-      const { closedAt = instant(now) } = alert ?? {}
-      if (alert) await turnAlert(needs, tenant, { ...alert, status: "closed", closedAt })
-    }
-    // Last: after a crash the same alerts, by the same ids, are written again.
-    if (Object.keys(before).length + Object.keys(standing).length > 0)
-      await writeStanding(needs, tenant, one.source, standing)
-    checked.opened.push(...opened)
-    checked.closed.push(...closed)
-    checked.failing += one.parts.filter(({ failing }) => failing).length
-  }
-  return checked
+  const kept = await inFlight(found.checks, WRITES_IN_FLIGHT, (one) => {
+    const before = { standing: standings.get(one.source) ?? {}, done: done.get(one.source) ?? [] }
+    return keep(needs, tenant, one, before, now)
+  })
+  const opened = kept.flatMap((one) => one.opened)
+  const closed = kept.flatMap((one) => one.closed)
+  const failing = found.checks.flatMap(({ parts }) => parts.filter((part) => part.failing)).length
+  return { outcome: "checked", opened, closed, failing }
 }
 
+const WRITES_IN_FLIGHT = 8
+
+/** Keeps what was found of one source, and what that does to its alerts. */
+async function keep(
+  needs: CheckNeeds,
+  tenant: TenantId,
+  one: Check,
+  before: { standing: Standing; done: readonly Remedy[] },
+  now: number,
+): Promise<Pick<Checked, "opened" | "closed">> {
+  const remedies = [...before.done, ...(one.remedies ?? [])]
+  await writeCheck(needs, tenant, remedies.length > 0 ? { ...one, remedies } : one, now)
+  const remediesOf = (name: PartName) => (one.remedies ?? []).filter(({ part }) => part === name)
+  const { standing, opened, closed, worse } = judge(before.standing, one.source, one.parts, now)
+  const doneAbout = (name: PartName) => [...(before.standing[name]?.done ?? []), ...remediesOf(name)]
+  for (const alert of opened) {
+    // One that a check before us has opened, which then died, was opened then.
+    const { openedAt = alert.openedAt } = (await readAlert(needs, tenant, alert.id)) ?? {}
+    await turnAlert(needs, tenant, { ...alert, openedAt, remedies: doneAbout(alert.part) })
+  }
+  for (const { name, failing } of one.parts) {
+    const stands = standing[name]
+    if (failing && stands && stands.alert === undefined && doneAbout(name).length > 0) stands.done = doneAbout(name)
+  }
+  for (const { id, part } of worse) {
+    await change(needs, tenant, id, (alert) => ({
+      ...alert,
+      value: part.value,
+      evidence: part.evidence,
+      cause: part.cause ?? alert.cause,
+      remedies: [...alert.remedies, ...remediesOf(part.name)].slice(-MOST_REMEDIES),
+    }))
+  }
+  for (const id of closed) {
+    const alert = await readAlert(needs, tenant, id)
+    const { closedAt = instant(now) } = alert ?? {}
+    if (alert) await turnAlert(needs, tenant, { ...alert, status: "closed", closedAt })
+  }
+  // Last: after a crash the same alerts, by the same ids, are written again.
+  if (Object.keys(before.standing).length + Object.keys(standing).length > 0)
+    await writeStanding(needs, tenant, one.source, standing)
+  return { opened, closed }
+}
+
+/** All customers are added up once a day. */
 const SWEEP_EVERY_MS = DAY
-/** One that found a difference is looked at again sooner. */
+/** Where that found a difference it is done again sooner. */
 const SWEEP_AGAIN_MS = HOUR
 
-/** Adds up all customers once a day. */
-async function sweep(needs: CheckNeeds, tenant: TenantId) {
-  const last = await readSweep(needs, tenant)
+function isSweepDue(last: Sweep | undefined, now: number) {
   const wait = last?.list.every(({ holds }) => holds) === false ? SWEEP_AGAIN_MS : SWEEP_EVERY_MS
-  if (last && needs.clock() - Date.parse(last.at) < wait) return
-  const swept = await ask(needs, tenant, (reading) => sweepOf(reading, needs.clock()))
-  if (swept) await writeSweep(needs, tenant, swept)
+  return last === undefined || now - Date.parse(last.at) >= wait
 }
 
 const MOST_REMEDIES = 20

@@ -1,6 +1,6 @@
 import { accuracy } from "./accuracy.ts"
-import { counted } from "./census.ts"
 import { fields } from "./completeness.ts"
+import { counted } from "./counted.ts"
 import { clock, lag, silence } from "./freshness.ts"
 import type { Look, Measured } from "./look.ts"
 import { rounded } from "./look.ts"
