@@ -9,7 +9,7 @@ import { coldSubjects, type Subject } from "../stacks/cold/subjects.ts"
 /** `npm run bench:cold`: how long each function takes from nothing to its first answer, in terms of a bare Hono app. */
 const { rounds } = new Command("npm run bench:cold --")
   .description("Starts each function's bundle in a process of its own, and has it answer one request.")
-  .option("--rounds <number>", "interleaved starts of each; the median counts", toCount, 10)
+  .option("--rounds <number>", "interleaved starts of each; the median counts", toCount, 30)
   .parse()
   .opts<{ rounds: number }>()
 
