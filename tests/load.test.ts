@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process"
 import { createServer, type Server } from "node:http"
 import { describe, expect, test } from "vitest"
+import { doorsOf } from "./load/doors.ts"
 import { senderTo } from "./load/lane.ts"
 import { comparable, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
@@ -28,6 +29,17 @@ test("refusals are told and do not count as quick answers", () =>
     ms: [10, 10],
   }))
 
+test("a request goes to the first door that is idle, else to the least busy", () => {
+  const doors = doorsOf(["a", "b"])
+  const [first, second, third] = [doors.next(), doors.next(), doors.next()]
+  expect([first.url, second.url, third.url]).toEqual(["a", "b", "a"])
+  second.done()
+  expect(doors.next().url).toBe("b")
+  first.done()
+  third.done()
+  expect(doors.next().url).toBe("a")
+})
+
 describe("a request whose connection is ended without an answer", () => {
   /** Ends the connection instead of answering the nth request on it. */
   const endingAt = async (nth: number, work: (send: ReturnType<typeof senderTo>) => Promise<void>) => {
@@ -39,7 +51,7 @@ describe("a request whose connection is ended without an answer", () => {
       else response.end("well")
     })
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done))
-    await work(senderTo(`http://127.0.0.1:${Object(server.address()).port}`))
+    await work(senderTo(doorsOf([`http://127.0.0.1:${Object(server.address()).port}`])))
     server.closeAllConnections()
     server.close()
   }

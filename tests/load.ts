@@ -10,6 +10,7 @@ import { settle } from "#local/home.ts"
 import { startChild } from "./bench/child.ts"
 import { cpuMsOf, startCluster } from "./bench/cluster.ts"
 import { columns } from "./load/columns.ts"
+import { doorsOf } from "./load/doors.ts"
 import { type Account, checkCounted, countedSoFar, freshness, lane, type Urls } from "./load/lane.ts"
 import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
@@ -35,6 +36,8 @@ const { values } = parseArgs({
   },
 })
 const LONGEST_SECONDS = 600
+/** So many questions can be answered at a time: in the cloud each has a process for itself. */
+const API_DOORS = 3
 const ROUND_SECONDS = 10
 const MOST_ROUNDS = 6
 const DELAY_RESOLUTION_MS = 5
@@ -84,25 +87,34 @@ async function here(plan: PlanName): Promise<Place> {
   }
   const probe = await make("probe")
   await cluster.work()
-  const api = await startChild("door", { config: cluster.config })
+  const apis = await Promise.all(
+    Array.from({ length: API_DOORS }, () => startChild("door", { config: cluster.config })),
+  )
   // In the cloud each has processors of its own: here what nobody waits for gives way, and questions give way to events.
   setPriority(cluster.pids.workers, constants.priority.PRIORITY_LOW)
-  setPriority(api.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+  for (const { pid } of apis) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
   const { door: collect, ...parts } = cluster.pids
-  const pids = { collect, api: api.pid, ...parts }
-  const cpu = () => Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMsOf(pid)]))
+  const pids = {
+    collect: [collect],
+    api: apis.map(({ pid }) => pid),
+    ...Object.fromEntries(Object.entries(parts).map(([name, pid]) => [name, [pid]])),
+  }
+  const spent = (of: readonly number[]) => of.reduce((sum, pid) => sum + cpuMsOf(pid), 0)
+  const cpu = () => Object.fromEntries(Object.entries(pids).map(([name, of]) => [name, spent(of)]))
   const stop = async () => {
-    await api.stop()
+    for (const api of apis) await api.stop()
     await cluster.stop()
   }
-  return { urls: { collect: cluster.door.ready.url!, api: api.ready.url! }, accounts, probe, cpu, stop }
+  const urls = { collect: doorsOf([cluster.door.ready.url!]), api: doorsOf(apis.map(({ ready }) => ready.url!)) }
+  return { urls, accounts, probe, cpu, stop }
 }
 
 function elsewhere(url: string): Place {
   const [probe, ...accounts] = JSON.parse(process.env.OCTANT_LOAD_TENANTS ?? "[]") as Account[]
   if (!probe || accounts.length < 2)
     throw new Error("OCTANT_LOAD_TENANTS must name three tenants or more: the first is the probe, the second floods")
-  return { urls: { collect: url, api: url }, accounts, probe, cpu: () => ({}), stop: async () => {} }
+  const doors = doorsOf([url])
+  return { urls: { collect: doors, api: doors }, accounts, probe, cpu: () => ({}), stop: async () => {} }
 }
 
 async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> {

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto"
-import { Agent, request } from "node:http"
+import { Agent, type IncomingMessage, request } from "node:http"
 import { Agent as TlsAgent, request as tlsRequest } from "node:https"
 import { setTimeout as pause } from "node:timers/promises"
 import { DAY, instant, SECOND } from "#core/clock.ts"
 import { corpus } from "../bench/corpus.ts"
+import type { Doors } from "./doors.ts"
 import type { Kind, Sample } from "./verdict.ts"
 
-export type Urls = { collect: string; api: string }
+export type Urls = { collect: Doors; api: Doors }
 export type Account = { id: string; writeKey: string; readKey: string }
 
 const EVENTS_A_REQUEST = 20
@@ -97,30 +98,38 @@ function* bodiesOf(number: number): Generator<string> {
 }
 
 /** `fetch` costs as much as the door; this shares the machine with it. */
-export function senderTo(url: string) {
-  const isTls = new URL(url).protocol === "https:"
-  const agent = new (isTls ? TlsAgent : Agent)({ keepAlive: true, maxSockets: MOST_SOCKETS })
-  const ask = isTls ? tlsRequest : request
+export function senderTo(doors: Doors) {
+  const options = { keepAlive: true, maxSockets: MOST_SOCKETS }
+  const [agent, tlsAgent] = [new Agent(options), new TlsAgent(options)]
   type Answer = { status: number; text: string }
-  const send = (method: string, path: string, key: string, body?: string): Promise<Answer> =>
+  const sendTo = (url: string, method: string, path: string, key: string, body?: string): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" }
-      const asked = ask(new URL(path, url), { method, agent, headers, timeout: PATIENCE_MS }, (answer) => {
+      const to = new URL(path, url)
+      const how = { method, headers, timeout: PATIENCE_MS }
+      const hear = (answer: IncomingMessage) => {
         let text = ""
         answer.setEncoding("utf8")
         answer.on("data", (chunk: string) => (text += chunk))
         answer.on("end", () => resolve({ status: answer.statusCode ?? 0, text }))
         answer.on("error", reject)
-      })
+      }
+      const asked =
+        to.protocol === "https:"
+          ? tlsRequest(to, { ...how, agent: tlsAgent }, hear)
+          : request(to, { ...how, agent }, hear)
       asked.on("timeout", () => asked.destroy(new Error("no answer")))
       asked.on("error", (error: NodeJS.ErrnoException) => {
         // The door ended a connection that lay idle just as this was sent on it: clients send it again (RFC 9110, 9.2.2).
-        if (asked.reusedSocket && error.code === "ECONNRESET") resolve(send(method, path, key, body))
+        if (asked.reusedSocket && error.code === "ECONNRESET") resolve(sendTo(url, method, path, key, body))
         else reject(error)
       })
       asked.end(body)
     })
-  return send
+  return async (method: string, path: string, key: string, body?: string): Promise<Answer> => {
+    const { url, done } = doors.next()
+    return sendTo(url, method, path, key, body).finally(done)
+  }
 }
 
 /** For a while sends one event after the other, and looks until it is counted: the milliseconds that each took. */
@@ -142,18 +151,18 @@ export async function freshness(urls: Urls, account: Account, forMs: number): Pr
 }
 
 /** How many events of a tenant have been counted or quarantined so far. */
-export async function countedSoFar(url: string, { readKey }: Account): Promise<number> {
-  const { status, text } = await senderTo(url)("GET", `/v1/ledger?${new URLSearchParams(days())}`, readKey)
+export async function countedSoFar(doors: Doors, { readKey }: Account): Promise<number> {
+  const { status, text } = await senderTo(doors)("GET", `/v1/ledger?${new URLSearchParams(days())}`, readKey)
   if (status !== 200) return Number.NaN
   const { counted, quarantined } = (JSON.parse(text) as { total: { counted: number; quarantined: number } }).total
   return counted + quarantined
 }
 
 /** Waits until so many are counted; by how many it is wrong in the end. */
-export async function checkCounted(url: string, account: Account, expected: number): Promise<number> {
+export async function checkCounted(doors: Doors, account: Account, expected: number): Promise<number> {
   const until = performance.now() + COUNTED_WITHIN_MS
   for (;;) {
-    const counted = await countedSoFar(url, account)
+    const counted = await countedSoFar(doors, account)
     if (counted === expected) return 0
     if (counted > expected || performance.now() > until) return Math.abs(expected - counted)
     await pause(GLANCE_MS)
