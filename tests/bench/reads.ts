@@ -3,7 +3,9 @@ import { join } from "node:path"
 import { DAY, instant } from "#core/clock.ts"
 import { seededNumbers } from "#core/random.ts"
 import { addDays } from "#core/zone.ts"
+import type { CacheFigures } from "#pipeline/cache.ts"
 import { foldTenant } from "#pipeline/folding.ts"
+import type { TenantId } from "#store/keys.ts"
 import { type Child, startChild } from "./child.ts"
 import { corpus } from "./corpus.ts"
 import { checkStored, get } from "./load.ts"
@@ -33,14 +35,17 @@ const dashboard: Record<string, Record<string, string>> = {
   "average order value by month": { metric: "average_order_value", grain: "month", ...shown },
 }
 const names = Object.keys(dashboard)
-const AIM = { warmMs: 25, coldMs: 100, growth: 1.2, customerMs: 300 }
+/** How many people look at the dashboard between two events, and how many events there are. */
+const [VIEWERS, STEPS] = [4, 5]
+const AIM = { warmMs: 25, coldMs: 100, growth: 1.2, customerMs: 300, hitRate: 0.6 }
 
 type People = { customers: number; inTurn?: number }
-type Loaded = { tenant: { id: string; readKey: string }; size: number; people: People }
+type Loaded = { tenant: { id: TenantId; readKey: string }; size: number; people: People }
 
 /**
  * A 90-day dashboard over HTTP, with a tail that is not folded yet: warm, and cold (nothing kept from the question
- * before). A tenth of the events must make next to no difference. Then single customers among a hundred thousand.
+ * before). A tenth of the events must make next to no difference. Then single customers among a hundred thousand, and how
+ * often the cache has an answer.
  */
 export const reads: Bench = async ({ quick, rounds, newFolder, say }) => {
   const dir = newFolder()
@@ -70,6 +75,7 @@ export const reads: Bench = async ({ quick, rounds, newFolder, say }) => {
       ...judged("warm", warm, [small, large], AIM.warmMs),
       ...judged("cold", cold, [small, large], AIM.coldMs),
       await oneByOne(door, crowd, rounds * 100),
+      await cacheHits(place, small),
     ]
   } finally {
     await door.stop()
@@ -195,5 +201,30 @@ async function oneByOne(door: Child, { tenant, size, people }: Loaded, count: nu
     figure: `p95 ${inMs(p95)}`,
     aim: `<= ${AIM.customerMs} ms`,
     ok: p95 <= AIM.customerMs,
+  }
+}
+
+/** What share of the dashboard's questions the cache answers, while events come in: an answer holds until the next of them. */
+async function cacheHits(place: Place, { tenant }: Loaded): Promise<Row> {
+  const door = await startChild("door", { config: place.config, keepsAnswers: true })
+  try {
+    const messages = corpus({ seed: 12, events: STEPS, customers: 1, from: FROM, days: DAYS })
+    for (let step = 0; step < STEPS; step++) {
+      await flow(place, tenant.id, firstOf(messages, 1), { eventsARequest: 1, messagesAtOnce: 1, folds: false })
+      for (let viewer = 0; viewer < VIEWERS; viewer++)
+        for (const name of names) await get(door.ready.url!, tenant.readKey, "/v1/query", dashboard[name])
+    }
+    const { hitRate, hits, misses } = await get<CacheFigures>(door.ready.url!, tenant.readKey, "/v1/cache")
+    return {
+      bench: "reads",
+      what: `answers out of the cache, ${VIEWERS} viewers of the dashboard between two events`,
+      ours: `${hits} of ${hits + misses}`,
+      figure: `${Math.round((hitRate ?? 0) * 100)} %`,
+      aim: `> ${AIM.hitRate * 100} %`,
+      ok: (hitRate ?? 0) > AIM.hitRate,
+      exact: true,
+    }
+  } finally {
+    await door.stop()
   }
 }

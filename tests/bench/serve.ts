@@ -14,6 +14,7 @@ import { foldTenant } from "#pipeline/folding.ts"
 import { newTails } from "#pipeline/reading.ts"
 import { appendWorker } from "#platform/append-worker.ts"
 import { awsClient } from "#platform/aws.ts"
+import { cacheOf } from "#platform/cache.ts"
 import { type Config, readConfig } from "#platform/config.ts"
 import { foldWorker } from "#platform/fold-worker.ts"
 import { runtimeOf } from "#platform/runtime.ts"
@@ -62,12 +63,12 @@ async function raw(): Promise<Answers> {
   return { ready: () => ({ url: server.url }), stop: server.stop }
 }
 
-/** Our two HTTP apps alone, on the parts that a configuration names. */
-async function door({ config }: { config: Config }): Promise<Answers> {
+/** Our two HTTP apps alone, on the parts that a configuration names; without a cache, unless it `keepsAnswers`. */
+async function door({ config, keepsAnswers = false }: { config: Config; keepsAnswers?: boolean }): Promise<Answers> {
   const runtime = runtimeOf(await readConfig(config), { log: silent })
   const tails = newTails()
   const collect = collectApp(runtime)
-  const api = apiApp({ ...runtime, tails })
+  const api = apiApp({ ...runtime, tails, ...(keepsAnswers ? { cache: cacheOf(runtime) } : {}) })
   const isCollect = (request: Request) => collectPaths.has(new URL(request.url).pathname)
   const fetch = (request: Request) => (isCollect(request) ? collect : api).fetch(request)
   const server = await serveHttp([{ prefix: "/", fetch }])
