@@ -27,6 +27,17 @@ test("899 bytes stay plain, 900 are compressed, and the first byte tells which",
   expect(packText("x".repeat(900)).length).toBeLessThan(60)
 })
 
+test("a value that is text is not written as JSON; one with half a character is, and none is taken for the other", () => {
+  const json = JSON.stringify({ a: 1 })
+  expect([pack(json)[0], pack({ a: 1 })[0], pack("x".repeat(900))[0], pack("\ud800")[0]]).toEqual([2, 0, 3, 0])
+  expect([unpack(pack(json)), unpack(pack({ a: 1 })), unpack(pack("")), unpack(pack("\ud800"))]).toEqual([
+    json,
+    { a: 1 },
+    "",
+    "\ud800",
+  ])
+})
+
 test("the same text gives the same bytes", () => {
   const text = JSON.stringify(Array.from({ length: 500 }, (_, i) => ({ i })))
   expect(packText(text)).toEqual(packText(text))

@@ -12,7 +12,21 @@ export type CustomerRow = Customer | { root: string }
  * Rows lie in pages, by the hash of their id (docs/decisions/006); in a page, in the order of their ids. Each row is
  * JSON text: whoever wants one row, or writes one anew, need not parse the others.
  */
-type Page = [id: string, row: string][]
+type Row = [id: string, row: string]
+/** A line of each row. No identifier may hold a control character, and JSON text has none. */
+const pageText = (rows: Iterable<Row>) =>
+  [...rows]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([id, row]) => `${id}\t${row}`)
+    .join("\n")
+
+function rowsIn(page: unknown): Row[] {
+  if (page === "") return []
+  return (page as string).split("\n").map((line) => {
+    const tab = line.indexOf("\t")
+    return [line.slice(0, tab), line.slice(tab + 1)]
+  })
+}
 
 /**
  * About so many rows to a page at most. A fold touches most customers of a small tenant, and few of a large one: there
@@ -31,7 +45,7 @@ export async function rowsOf(tenant: TenantId, snapshot: Snapshot, ids: readonly
   const wanted = new Set(ids)
   const rows = new Map<string, CustomerRow>()
   for (const { value } of await snapshot.get(pagesOf(tenant, snapshot, ids)))
-    for (const [id, row] of value as Page) if (wanted.has(id)) rows.set(id, JSON.parse(row) as CustomerRow)
+    for (const [id, row] of rowsIn(value)) if (wanted.has(id)) rows.set(id, JSON.parse(row) as CustomerRow)
   return rows
 }
 
@@ -49,21 +63,20 @@ function pagesOf(tenant: TenantId, snapshot: Snapshot, ids: readonly string[]): 
 const FEW_PAGES = 64
 
 /** Every stored row, with the page in which it lies. */
-export async function* allRows(tenant: TenantId, snapshot: Snapshot): AsyncGenerator<{ page: Key; rows: Page }> {
+export async function* allRows(tenant: TenantId, snapshot: Snapshot): AsyncGenerator<{ page: Key; rows: Row[] }> {
   const splits = splitsOf(snapshot.customerCount)
   if (2 ** splits <= FEW_PAGES) {
     const pages = keys.customerPages(tenant, snapshot.head.generation, splits)
-    const found = new Map((await snapshot.get(pages)).map(({ sk, value }) => [sk, value as Page]))
+    const found = new Map((await snapshot.get(pages)).map(({ sk, value }) => [sk, value]))
     for (const page of pages) {
-      const rows = found.get(page.sk)
-      if (rows) yield { page, rows }
+      if (found.has(page.sk)) yield { page, rows: rowsIn(found.get(page.sk)) }
     }
     return
   }
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const pk = keys.customers(tenant, snapshot.head.generation, bucket)
     for (const { sk, value } of await snapshot.values(pk, pageRange(splits)))
-      yield { page: { pk, sk }, rows: value as Page }
+      yield { page: { pk, sk }, rows: rowsIn(value) }
   }
 }
 
@@ -89,20 +102,15 @@ export async function changedPages(tenant: TenantId, snapshot: Snapshot, memory:
   const left: ViewItem[] = []
   if (splits === splitsOf(snapshot.customerCount)) {
     for (const { value } of await snapshot.get(pagesOf(tenant, snapshot, [...changed.keys()])))
-      for (const [id, row] of value as Page) put(id, row)
+      for (const [id, row] of rowsIn(value)) put(id, row)
   } else {
     for await (const { page, rows } of allRows(tenant, snapshot)) {
       // Whoever still reads these must see that the views went on.
-      left.push({ ...page, value: [] satisfies Page })
+      left.push({ ...page, value: pageText([]) })
       for (const [id, row] of rows) put(id, row)
     }
   }
   for (const [id, row] of changed) put(id, row)
-  const items = [...pages.values()].map(
-    ({ key, rows }): ViewItem => ({
-      ...key,
-      value: [...rows].sort(([a], [b]) => (a < b ? -1 : 1)) satisfies Page,
-    }),
-  )
+  const items = [...pages.values()].map(({ key, rows }): ViewItem => ({ ...key, value: pageText(rows) }))
   return [...items, ...left]
 }

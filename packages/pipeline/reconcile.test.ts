@@ -29,6 +29,14 @@ async function tamper({ pk, sk }: Key, change: (value: never) => unknown) {
   const item = (await table.get({ pk, sk }))!
   await table.put({ ...item, body: pack(change(unpack(item.body as Uint8Array) as never)) })
 }
+/** The same with the rows of a customers' page. */
+const tamperRows = (key: Key, change: (rows: [id: string, row: string][]) => [string, string][]) =>
+  tamper(key, (page: string) => {
+    const rows = page.split("\n").map((line) => line.split("\t") as [string, string])
+    return change(rows)
+      .map((row) => row.join("\t"))
+      .join("\n")
+  })
 const found = async (world: Settled) => (await reconcile(world.needs, world.tenant)).differences
 
 test("views that nobody touched are what the journal says", async () => {
@@ -73,7 +81,7 @@ describe("tampering with one stored value is found and named:", () => {
   test("a customer's orders", async () => {
     const world = await folded()
     const key = keys.customerPage(world.tenant, 1, 0, "bob")
-    await tamper(key, (rows: [string, string][]) =>
+    await tamperRows(key, (rows) =>
       rows.map(([id, row]) => [id, id === "bob" ? JSON.stringify({ ...JSON.parse(row), orders: 2 }) : row]),
     )
     expect(await found(world)).toMatchObject([
@@ -84,7 +92,7 @@ describe("tampering with one stored value is found and named:", () => {
   test("whose name a name stands for", async () => {
     const world = await folded()
     const key = keys.customerPage(world.tenant, 1, 0, "a")
-    await tamper(key, (rows: [string, string][]) => rows.map(([id, row]) => [id, id === "a" ? `{"root":"bob"}` : row]))
+    await tamperRows(key, (rows) => rows.map(([id, row]) => [id, id === "a" ? `{"root":"bob"}` : row]))
     expect(await found(world)).toEqual([
       { what: `${key.pk}|${key.sk}|a`, stored: { root: "bob" }, recounted: { root: "ada" } },
     ])
@@ -93,7 +101,7 @@ describe("tampering with one stored value is found and named:", () => {
   test("a value that is missing, and one that is too much", async () => {
     const world = await folded()
     const key = keys.customerPage(world.tenant, 1, 0, "bob")
-    await tamper(key, (rows: [string, string][]) => [
+    await tamperRows(key, (rows) => [
       ...rows.filter(([id]) => id !== "bob"),
       ["eve", rows.find(([id]) => id === "ada")![1]],
     ])

@@ -76,7 +76,7 @@ async function valuesOf(world: Settled, generation: number) {
   // A page that was split holds nothing any more.
   for (const [name, pk] of partitions)
     for (const { sk, value } of await readValues({ table }, pk))
-      if (JSON.stringify(value) !== "[]") found.set(`${name} ${sk}`, JSON.stringify(value))
+      if (value !== "") found.set(`${name} ${sk}`, JSON.stringify(value))
   const seen = new Map<string, string[]>()
   for (const { sk, value } of await readValues({ table }, keys.seen(world.tenant, generation)))
     seen.set(sk.slice(0, 10), [...(seen.get(sk.slice(0, 10)) ?? []), ...(String(value).match(/.{16}/g) ?? [])].sort())
