@@ -122,6 +122,11 @@ test("what a million events cost adds up, and how much more single ones do", () 
   expect(flat(section(aMillion))).toContain(`One event a request costs ${times} times as much as a hundred do`)
 })
 
+test("the README says what the bill says", () => {
+  const [batched] = totalsOf(aMillion)
+  expect(readFileSync("README.md", "utf8")).toContain(`**$${Number(batched).toFixed(2)} per million events,`)
+})
+
 test("its seconds follow from what it says was measured and assumed", () => {
   const text = flat(section(aMillion))
   const [, batched, single] = /Processors: (\d+) µs an event at a hundred a request and (\d+) µs at one/.exec(text)!
