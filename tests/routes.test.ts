@@ -430,6 +430,17 @@ describe.each(closed)("$name", (route) => {
   })
 })
 
+test.each(taking.filter(({ way }) => way.mayBeEmpty))(
+  "$name without a body, as curl -X POST sends it, is as with an empty object",
+  async (route) => {
+    const [without, empty] = [
+      await call(route, { key: goodKey(route), body: "" }),
+      await call(route, { key: goodKey(route), body: "{}" }),
+    ]
+    expect(told(without)).toEqual(told(empty))
+  },
+)
+
 describe.each(taking)("$name", (route) => {
   const { way, door } = route
   const limit = { collect: 1024 * 1024, api: 256 * 1024 }[door]
