@@ -110,6 +110,20 @@ describe("rounds beside which other programs ran", () => {
     expect(judged(3, 0.1, 1.2, 0.25, 0.26)).toEqual([0, 1, 2, 3]))
 })
 
+test.each([
+  [["--help"], 0, /^Usage: npm run load -- \[options\]/],
+  [["--surprise"], 1, /^error: unknown option '--surprise'\n$/],
+  [["--tenants", "1"], 1, /^error: option '--tenants <number>' argument '1' is invalid. .*from 2 to 50.*\n$/],
+  [["--of", "all"], 1, /^error: option '--of <kind>' argument 'all' is invalid. .*both, collect, query.*\n$/],
+] as const)("with %j the load says what can be asked of it, and does nothing", async (asked, code, said) => {
+  const ended = await new Promise<{ code: unknown; said: string }>((done) =>
+    execFile(process.execPath, ["tests/load.ts", ...asked], (error, out, err) =>
+      done({ code: error?.code ?? 0, said: out + err }),
+    ),
+  )
+  expect(ended).toEqual({ code, said: expect.stringMatching(said) })
+})
+
 test("for a few seconds against processes of its own, what was accepted is counted", async () => {
   const out = await new Promise<string>((done) =>
     execFile(process.execPath, ["tests/load.ts", "--seconds", "4", "--flood", "3", "--tenants", "2"], (_, out) =>

@@ -1,8 +1,8 @@
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { constants, cpus, setPriority, tmpdir } from "node:os"
 import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
-import { parseArgs } from "node:util"
+import { Command, InvalidArgumentError, Option } from "commander"
 import { type PlanName, planNames } from "#access/plans.ts"
 import { Tenant } from "#access/tenant.ts"
 import { SECOND } from "#core/clock.ts"
@@ -14,28 +14,58 @@ import { doorsOf } from "./load/doors.ts"
 import { type Account, checkCounted, countedSoFar, freshness, lane, type Urls } from "./load/lane.ts"
 import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
-/**
- * `npm run load -- [--seconds 60] [--tenants 16] [--flood 20] [--rate 4] [--of both|collect|query] [--plan pro]`: in
- * turns all tenants send and ask alike, and one of them so many times as much. Ends with 1 when an answer was a 5xx, when an
- * accepted event was not counted, or when the others' slowest hundredth became more than twice as slow.
- * Rounds beside which other programs ran are measured again, and left out if there are enough without them.
- * `--url` runs it against a stage of one's own, with tenants for this alone as JSON in OCTANT_LOAD_TENANTS:
- * `[{ "id", "writeKey", "readKey" }]`.
- */
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "60" },
-    tenants: { type: "string", default: "16" },
-    flood: { type: "string", default: "20" },
-    /** Requests a second of one tenant: four of five send, the fifth asks. */
-    rate: { type: "string", default: "4" },
-    /** What there is more of in the flood. */
-    of: { type: "string", default: "both" },
-    plan: { type: "string", default: "pro" },
-    url: { type: "string" },
-  },
-})
-const LONGEST_SECONDS = 600
+const MOST = { seconds: 600, tenants: 50, flood: 100, rate: 100 } as const
+
+/** `npm run load`: whether the others notice that one tenant floods. */
+const {
+  seconds,
+  tenants,
+  flood,
+  rate,
+  of: kind,
+  plan,
+  url,
+} = new Command("npm run load --")
+  .description(
+    "In turns all tenants send and ask alike, and one of them so many times as much. Ends with 1 when an answer was a 5xx, when an accepted event was not counted, or when the others' slowest hundredth became more than twice as slow. Rounds beside which other programs ran are measured again, and left out if there are enough without them.",
+  )
+  .option("--seconds <number>", "how long, without the rounds that are measured again", from(4, MOST.seconds), 60)
+  .option("--tenants <number>", "how many; the first floods", from(2, MOST.tenants), 16)
+  .option("--flood <number>", "how many times as much it sends and asks", from(1, MOST.flood), 20)
+  .option(
+    "--rate <number>",
+    "requests a second of one tenant: four of five send, the fifth asks",
+    from(1, MOST.rate),
+    4,
+  )
+  .addOption(
+    new Option("--of <kind>", "what there is more of in the flood").choices(["both", ...kinds]).default("both"),
+  )
+  .addOption(new Option("--plan <name>", "the plan of all tenants").choices(planNames).default("pro"))
+  .option(
+    "--url <url>",
+    'a stage of one\'s own, with tenants for this alone in OCTANT_LOAD_TENANTS: [{ "id", "writeKey", "readKey" }]',
+  )
+  .parse()
+  .opts<{
+    seconds: number
+    tenants: number
+    flood: number
+    rate: number
+    of: "both" | Kind
+    plan: PlanName
+    url?: string
+  }>()
+const floodOf = kind === "both" ? kinds : [kind]
+
+function from(least: number, most: number) {
+  return (text: string) => {
+    const value = Number(text)
+    if (text !== "" && value >= least && value <= most) return value
+    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`)
+  }
+}
+
 /** So many questions can be answered at a time: in the cloud each has a process for itself. */
 const API_DOORS = 3
 const ROUND_SECONDS = 10
@@ -44,19 +74,6 @@ const DELAY_RESOLUTION_MS = 5
 const NANOS = 1e6
 /** Whoever is held up for so long himself cannot say how long others took. */
 const MOST_HELD_UP_MS = 50
-const seconds = number("seconds", 4, LONGEST_SECONDS)
-const flood = number("flood", 1, 100)
-const rate = number("rate", 1, 100)
-const floodOf = values.of === "both" ? kinds : kinds.filter((kind) => kind === values.of)
-if (floodOf.length === 0) throw new Error("--of is both, collect or query")
-const plan = planNames.find((name) => name === values.plan)
-if (!plan) throw new Error(`--plan is one of ${planNames.join(", ")}`)
-
-function number(name: "seconds" | "tenants" | "flood" | "rate", least: number, most: number) {
-  const value = Number(values[name])
-  if (!(value >= least && value <= most)) throw new Error(`--${name} must be from ${least} to ${most}`)
-  return value
-}
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 type Place = {
@@ -70,7 +87,7 @@ type Place = {
   stop: () => Promise<void>
 }
 
-const place = values.url === undefined ? await here(plan) : elsewhere(values.url)
+const place = url === undefined ? await here(plan) : elsewhere(url)
 try {
   process.exitCode = (await measure(place)) ? 0 : 1
 } finally {
@@ -79,10 +96,12 @@ try {
 
 /** A cluster of processes on this machine: as in the cloud, those who send and those who ask have doors of their own. */
 async function here(plan: PlanName): Promise<Place> {
-  const cluster = await startCluster(mkdtempSync(join(tmpdir(), "octant-load-")))
+  const folder = mkdtempSync(join(tmpdir(), "octant-load-"))
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+  const cluster = await startCluster(folder)
   const make = (id: string) => settle(cluster.runtime, Tenant.parse({ id, name: id, plan }))
   const accounts: Account[] = []
-  for (let i = 0; i < number("tenants", 2, 50); i++) {
+  for (let i = 0; i < tenants; i++) {
     accounts.push(await make(i === 0 ? "flooder" : `neighbour-${i}`))
   }
   const probe = await make("probe")

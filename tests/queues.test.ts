@@ -347,6 +347,18 @@ test("a redrive that dies between sending and deleting is begun again, and every
   expect((await world.ledger(a)).duplicate).toBe(3)
 })
 
+test("a redrive of some says how many stay, also of those that it has not looked at", async () => {
+  const dead = urlOf("append").dead!
+  for (let i = 0; i < 25; i++)
+    await runtime.call("sqs", "SendMessage", { QueueUrl: dead, MessageBody: `nobody can read ${i}` })
+  expect(await redriven("append", { max: 1, dryRun: true })).toMatchObject({ moved: [expect.any(String)], left: 24 })
+  const [letter] = await lettersOf("append")
+  expect(await redriven("append", { ids: [letter!.id] })).toMatchObject({ moved: [letter!.id], left: 24 })
+  expect(await redriven("append", { max: 20 })).toMatchObject({ left: 4 })
+  expect(await redriven("append")).toMatchObject({ moved: { length: 4 }, left: 0 })
+  await runtime.call("sqs", "PurgeQueue", { QueueUrl: urlOf("append").url })
+})
+
 test("what cannot be asked is refused", async () => {
   expect((await admin("/nothing/dead")).json).toMatchObject({ status: 404, code: "not_found" })
   expect((await admin("/constructor/redrive", {})).json).toMatchObject({ status: 404, code: "not_found" })

@@ -430,6 +430,17 @@ describe.each(closed)("$name", (route) => {
   })
 })
 
+test.each(taking.filter(({ way }) => way.mayBeEmpty))(
+  "$name without a body, as curl -X POST sends it, is as with an empty object",
+  async (route) => {
+    const [without, empty] = [
+      await call(route, { key: goodKey(route), body: "" }),
+      await call(route, { key: goodKey(route), body: "{}" }),
+    ]
+    expect(told(without)).toEqual(told(empty))
+  },
+)
+
 describe.each(taking)("$name", (route) => {
   const { way, door } = route
   const limit = { collect: 1024 * 1024, api: 256 * 1024 }[door]
@@ -635,24 +646,21 @@ const deeds: Record<string, string> = {
   "PATCH /v1/sources/:id": "source.change",
   "DELETE /v1/sources/:id": "source.delete",
   "POST /v1/sources/:id/rotate": "source.rotate",
+  "POST /v1/sources/:id/test": "source.test",
   "GET /v1/sources/:id/deliveries/:delivery": "delivery.read",
   "POST /v1/sources/:id/deliveries/:delivery/replay": "delivery.replay",
   "POST /v1/webhooks": "webhook.create",
   "PATCH /v1/webhooks/:id": "webhook.change",
   "DELETE /v1/webhooks/:id": "webhook.delete",
   "POST /v1/webhooks/:id/rotate": "webhook.rotate",
+  "POST /v1/webhooks/:id/test": "webhook.test",
   "POST /v1/webhooks/:id/deliveries/:delivery/retry": "webhook.retry",
   "PUT /v1/plan": "plan.write",
   "POST /v1/jobs": "job.create",
   "POST /v1/jobs/:id/cancel": "job.cancel",
 }
-/** They change nothing: a trial that counts as nothing, and what is only said to be done. */
-const harmless = new Set([
-  "POST /v1/query",
-  "POST /v1/sources/:id/test",
-  "POST /v1/webhooks/:id/test",
-  "POST /v1/plan/draft",
-])
+/** They change nothing: what is only asked, and what is only said to be done. */
+const harmless = new Set(["POST /v1/query", "POST /v1/plan/draft"])
 
 describe("the audit log", () => {
   const rowsOf = async (tenant = world.acme) => {

@@ -34,7 +34,24 @@ export function limiterContract(name: string, start: () => Counting) {
       const refused = await send({ route: "" })
       expect(refused).toMatchObject({ allowed: false, reason: "key", limit: key, remaining: 0 })
       expect(refused.resetMs).toBeGreaterThan(0)
-      expect(refused.resetMs).toBeLessThanOrEqual(60_000)
+      expect(refused.resetMs).toBeLessThanOrEqual(61_000)
+    })
+
+    test.each([1, 4])("who is refused and waits as long as it was told is let in, at a weight of %i", async (cost) => {
+      const { clock, send, sent } = world()
+      const asked = { user: "ada", cost, route: "" }
+      await sent(Math.floor((user - 1) / cost), asked)
+      await sent(2, { ...asked, cost: 4 })
+      const refused = await send(asked)
+      expect(refused).toMatchObject({ allowed: false, reason: "user" })
+      clock.advance(refused.resetMs)
+      expect(await send(asked)).toMatchObject({ allowed: true })
+    })
+
+    test("who is refused for the minute and for the day is told of the day", async () => {
+      const { send } = world()
+      await send({ cost: key, spends: { events: free.perDay.events } })
+      expect(await send({ spends: { events: 1 } })).toMatchObject({ allowed: false, reason: "events" })
     })
 
     test("fifty at once are counted as fifty", async () => {

@@ -84,14 +84,21 @@ export function limiterOf({ windows, clock }: { windows: Windows; clock: Clock }
 
 type Asked = { reason: Verdict["reason"]; window: Window }
 
-/** The first that refuses; else the one that is nearest to its limit. */
+/** The one that refuses longest; else the one that is nearest to its limit. */
 function verdictOf(asked: readonly Asked[], counts: readonly Count[]): Verdict {
-  const verdicts = asked.map(({ reason, window }, i) => ({ reason, limit: window.limit, ...counts[i]! }))
-  return (
-    verdicts.find(({ allowed }) => !allowed) ??
-    verdicts.reduce((a, b) => (b.remaining / b.limit < a.remaining / a.limit ? b : a))
-  )
+  const verdicts = asked.map(({ reason, window }, i) => {
+    const { resetMs, ...count } = counts[i]!
+    const fades = count.allowed ? 0 : fadesMs(window)
+    return { reason, limit: window.limit, ...count, resetMs: resetMs + fades }
+  })
+  const refusing = verdicts.filter(({ allowed }) => !allowed)
+  if (refusing.length > 0) return refusing.reduce((a, b) => (b.resetMs > a.resetMs ? b : a))
+  return verdicts.reduce((a, b) => (b.remaining / b.limit < a.remaining / a.limit ? b : a))
 }
+
+/** A minute slides: when the next begins, the last one counts whole. In so long it has faded enough for this request. */
+const fadesMs = ({ span, limit, cost }: Window) =>
+  span === "day" ? 0 : Math.ceil((spansMs.minute * (cost + HEAVIEST)) / limit)
 
 function windowsOf({ tenant, plan, spends = {}, cost = 1, ...request }: Request, weight: number) {
   const { requestsPerMinute } = plans[plan]
@@ -113,6 +120,8 @@ const quotasOf = ({ tenant, plan, spends }: Required<Pick<Request, "tenant" | "p
   })
 
 const HALF_LIFE_MS = 30 * SECOND
+/** What a request of the worst weighs, and by how much less than that a minute may be overfilled. */
+const HEAVIEST = 4
 const FEW = 20
 const TENANTS_REMEMBERED = 10_000
 
@@ -132,7 +141,7 @@ function conductOf(clock: Clock) {
     weight: (tenant: TenantId) => {
       const { all, bad } = faded(tenant)
       if (all < FEW) return 1
-      return bad / all > 0.5 ? 4 : bad / all > 0.25 ? 2 : 1
+      return bad / all > 0.5 ? HEAVIEST : bad / all > 0.25 ? 2 : 1
     },
     note: (tenant: TenantId, bad: boolean) => {
       if (seen.size >= TENANTS_REMEMBERED) seen.clear()

@@ -1,6 +1,7 @@
 import { Fault } from "#core/fault.ts"
 import { TRIAL_HEADER } from "#pipeline/receive.ts"
 import type { Delivery } from "#sources/source.ts"
+import { announced } from "#store/audit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { openHook } from "./hook.ts"
 import { hookUrl, type SourceNeeds } from "./source.ts"
@@ -25,11 +26,19 @@ export async function trySource(
   if ((await vendor.verify(delivery, secrets, { fetchText })) !== "genuine") {
     throw new Fault("conflict", `only ${vendor.name} can sign a sample of its own: send one from there`)
   }
-  const { method, headers, body } = sample
+  return announced(needs, tenant, { action: "source.test", subject: id }, () => knock(needs, url, sample))
+}
+
+async function knock(
+  needs: Pick<SourceNeeds, "clock"> & { fetch: typeof fetch },
+  url: string,
+  { method, headers, body }: Pick<Delivery, "method" | "headers" | "body">,
+): Promise<Tried> {
+  const started = needs.clock()
   try {
     const sent = { method, headers: { ...headers, [TRIAL_HEADER]: "1" }, body: Uint8Array.from(body) }
     const answer = await needs.fetch(url, { ...sent, redirect: "error" })
-    const ms = needs.clock() - now
+    const ms = needs.clock() - started
     if (answer.status === 200) return { ok: true, status: 200, ms }
     const { detail } = (await answer.json()) as { detail?: string }
     return { ok: false, status: answer.status, ms, ...(detail === undefined ? {} : { detail }) }

@@ -2,7 +2,7 @@ import type { Context } from "hono"
 // A router that prepares nothing is enough for so few paths, and the quickest to start.
 import { HonoBase } from "hono/hono-base"
 import { LinearRouter } from "hono/router/linear-router"
-import type { Authenticate } from "#access/caller.ts"
+import type { Authenticate, Caller } from "#access/caller.ts"
 import type { TrackingPlan } from "#access/tracking.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
@@ -72,12 +72,14 @@ export function collectApp(needs: CollectNeeds) {
     const presented = keyInHeader(request)
     // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
     const known = presented === undefined ? undefined : await needs.authenticate(presented, "write", beside)
-    const body = await readJson(request, requestLimits.bytes)
-    if (typeof body !== "object" || body === null || Array.isArray(body))
-      throw new Fault("invalid_request", "the body must be a JSON object")
+    if (known) mark(c, known)
+    const body = await readObject(request).catch(async (error: unknown) => {
+      // What cannot be read is a request all the same.
+      if (known) await within(c, needs, known)
+      throw error
+    })
     const caller = known ?? (await needs.authenticate(keyOf(body), "write", beside))
-    c.set("tenant", caller.tenant)
-    c.set("key", caller.key)
+    mark(c, caller)
     const list = records(body)
     const events = Array.isArray(list) ? list.length : 0
     const giveBack = await within(c, needs, { ...caller, user: userOf(list), spends: { events } })
@@ -141,6 +143,17 @@ export function collectApp(needs: CollectNeeds) {
       { "Content-Type": "application/problem+json" },
     )
   }
+}
+
+function mark(c: Context<Correlated>, { tenant, key }: Caller) {
+  c.set("tenant", tenant)
+  c.set("key", key)
+}
+
+async function readObject(request: Request): Promise<object> {
+  const body = await readJson(request, requestLimits.bytes)
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body
+  throw new Fault("invalid_request", "the body must be a JSON object")
 }
 
 /** The one customer that a request is about, if it is one: a browser, as a rule. */

@@ -99,8 +99,7 @@ export function qualityRoutes(app: Hono<Correlated>, needs: QualityNeeds & Audit
   })
   app.post("/v1/plan/draft", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    const body = c.req.header("content-length") === "0" || !c.req.raw.body ? {} : await readJson(c.req.raw, BODY_BYTES)
-    const { apply } = parsed(DraftWish, body)
+    const { apply } = parsed(DraftWish, await readJson(c.req.raw, BODY_BYTES, {}))
     const [kept, events] = await Promise.all([readPlan(needs, tenant), recentEvents(needs, tenant)])
     const plan = draftOf(events, kept?.plan)
     const about = { seen: events.length, plan }

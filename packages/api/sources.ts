@@ -76,7 +76,7 @@ export function mountSources(app: Hono<Correlated>, needs: SourcesNeeds, tenantO
   })
   app.post("/v1/sources/:id/test", async (c) => {
     const tenant = await tenantOf(c, "admin")
-    return c.json(await trySource(needs, tenant, c.req.param("id")))
+    return c.json(await trySource(by(c, needs), tenant, c.req.param("id")))
   })
 
   app.get("/v1/sources/:id/deliveries", async (c) => {

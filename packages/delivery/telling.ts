@@ -4,7 +4,7 @@ import { type Clock, DAY, instant, SECOND } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
 import { shortHash } from "#core/hash.ts"
 import { pack, unpack } from "#core/pack.ts"
-import { type AuditNeeds, audited } from "#store/audit.ts"
+import { type AuditNeeds, announced, audited } from "#store/audit.ts"
 import { DomainEvent } from "#store/domain-event.ts"
 import { keys } from "#store/keys.ts"
 import type { Item, Key, Table } from "#store/table.ts"
@@ -86,7 +86,7 @@ export async function tryWebhook(needs: Sending & AuditNeeds, tenant: TenantId, 
   if (!enabled) throw new Fault("conflict", "the webhook is disabled: enable it first")
   const at = instant(needs.clock())
   const event = { id: `evt_${shortHash(needs.nonce())}`, type: TEST, tenant, at, data: { webhook: id } }
-  await tell(needs, event, [id])
+  await announced(needs, tenant, { action: "webhook.test", subject: id }, () => tell(needs, event, [id]))
   return getTelling(needs, tenant, id, nameOf(event))
 }
 

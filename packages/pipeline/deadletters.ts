@@ -104,7 +104,8 @@ export type Redrive = { dryRun?: boolean | undefined; ids?: readonly string[] | 
 /** Sends dead letters back, or drops those of a schedule. What is sent twice because we died in between counts once all the same. */
 export function redrive(needs: DeadNeeds, queue: string, { dryRun = false, ids, max }: Redrive): Promise<Moved> {
   const isWanted = ({ message }: Letter) => ids === undefined || ids.includes(message.MessageId)
-  return moved(needs, queue, { dryRun, isWanted, most: max ?? ids?.length ?? Number.POSITIVE_INFINITY, by: 0 })
+  const most = max ?? ids?.length ?? Number.POSITIVE_INFINITY
+  return moved(needs, queue, { dryRun, isWanted, most, by: 0, unseen: () => waitingIn(needs, queue) })
 }
 
 /**
@@ -120,17 +121,26 @@ export function redriveAfterOutage(needs: DeadNeeds, queue: string): Promise<Mov
     isWanted,
     most: Number.POSITIVE_INFINITY,
     by: 1,
+    // Nobody asks how many stay.
+    unseen: async () => 0,
   })
 }
 
-type Wish = { dryRun: boolean; isWanted: (letter: Letter) => boolean; most: number; by: number }
+type Wish = {
+  dryRun: boolean
+  isWanted: (letter: Letter) => boolean
+  most: number
+  by: number
+  /** How many there are that were not looked at, when it ends before all were. */
+  unseen: () => Promise<number>
+}
 
-async function moved(needs: DeadNeeds, queue: string, { dryRun, isWanted, most, by }: Wish): Promise<Moved> {
+async function moved(needs: DeadNeeds, queue: string, { dryRun, isWanted, most, by, unseen }: Wish): Promise<Moved> {
   const started = needs.clock()
   const redrive = wayIn(needs, queue)
   const isMovable = ({ event }: Letter) => redrive !== "published" || event !== undefined
   const gone: string[] = []
-  let seen = 0
+  let [seen, more] = [0, 0]
   await looking(needs, queue, async (held) => {
     for await (const letters of lettersOf(needs, queue, Number.POSITIVE_INFINITY, held)) {
       seen += letters.length
@@ -143,8 +153,19 @@ async function moved(needs: DeadNeeds, queue: string, { dryRun, isWanted, most, 
       }
       if (gone.length >= most) break
     }
+    // What we hold is in flight and not counted there.
+    if (gone.length >= most || needs.clock() - started >= LOOK_MS) more = await unseen()
   })
-  return { redrive, moved: gone, left: seen - gone.length, dryRun }
+  return { redrive, moved: gone, left: seen + more - gone.length, dryRun }
+}
+
+async function waitingIn(needs: DeadNeeds, queue: string): Promise<number> {
+  const AttributeNames = ["ApproximateNumberOfMessages"]
+  const { Attributes = {} } = await needs.call("sqs", "GetQueueAttributes", {
+    QueueUrl: deadOf(needs, queue),
+    AttributeNames,
+  })
+  return Number((Attributes as Record<string, string>).ApproximateNumberOfMessages ?? 0)
 }
 
 /** Some of one tenant's, with a row before: sent first, then deleted. */
