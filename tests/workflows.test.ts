@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { parse } from "yaml"
@@ -59,6 +60,28 @@ test("whatever the stacks can be told, a deployment and its preview are told, an
   }
   const text = readFileSync("docs/deploy.md", "utf8")
   expect(settings.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
+
+test("a preview reaches its comment: GitHub would hold all of it back for the account's number, which it masks", () => {
+  type Step = { id?: string; uses?: string; run?: string; env?: Record<string, string>; with?: Record<string, unknown> }
+  const { steps } = (parse(textOf("preview.yml")) as { jobs: { diff: { steps: Step[] } } }).jobs.diff
+  const cloud = steps.find(({ uses }) => uses?.startsWith("aws-actions/configure-aws-credentials@"))
+  const diff = steps.find(({ id }) => id === "diff")
+  expect(cloud).toMatchObject({ id: "cloud", with: { "mask-aws-account-id": true } })
+  expect(diff?.env).toEqual({ ACCOUNT: `\${{ steps.cloud.outputs.aws-account-id }}` })
+
+  const here = mkdtempSync(join(tmpdir(), "octant-preview-"))
+  const url = "https://sqs.eu-central-1.amazonaws.com/123456789012/octant-staging-FoldRequestsQueue"
+  writeFileSync(join(here, "npx"), `#!/bin/bash\necho $'\\e[1m*\\e[0m  Fold'\necho '   * url = ${url}'\n`, {
+    mode: 0o755,
+  })
+  const told = join(here, "output")
+  const env = { PATH: `${here}:${process.env.PATH}`, ACCOUNT: "123456789012", GITHUB_OUTPUT: told }
+  execFileSync("bash", ["-ec", diff!.run!], { cwd: here, env })
+  const [begin = "", ...lines] = readFileSync(told, "utf8").trimEnd().split("\n")
+  rmSync(here, { recursive: true })
+  expect(begin).toMatch(/^diff<<end-[0-9a-f]{32}$/)
+  expect(lines).toEqual(["*  Fold", `   * url = ${url.replace("123456789012", "ACCOUNT")}`, "", begin.slice(6)])
 })
 
 describe("production takes deployments from tags only, and asks for a reviewer", () => {
