@@ -44,6 +44,14 @@ test("whoever may change something outside is known by name", () => {
   ])
 })
 
+test("the scanners may look at what they look at, in a private repository too", () => {
+  type Jobs = { jobs: Record<string, { permissions: Record<string, string> }> }
+  const { code, secrets } = (parse(textOf("security.yml")) as Jobs).jobs
+  // CodeQL asks for its own run, gitleaks for the commits of the pull request.
+  expect(code!.permissions).toEqual({ actions: "read", contents: "read", "security-events": "write" })
+  expect(secrets!.permissions).toEqual({ contents: "read", "pull-requests": "read" })
+})
+
 test("whatever the stacks can be told, a deployment and its preview are told, and deploy.md tells of it", () => {
   const stacks = readdirSync("stacks").filter((file) => file.endsWith(".ts"))
   const settings = stacks.flatMap((file) =>
