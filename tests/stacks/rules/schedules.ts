@@ -22,6 +22,18 @@ export const schedules: Rules = {
       ({ resource, target }) => `${resource}: ${target.arn}`,
     ),
 
+  "a schedule's role may call its function and keep what it cannot deliver, and nothing else": ({ schedules, roles }) =>
+    each(
+      schedules,
+      ({ target }) => {
+        const may = roles.find(({ arn }) => arn === target.roleArn)?.statements ?? []
+        const granted = may.flatMap(({ Action, Resource }) => [`${Action.join()} ${Resource.join()}`])
+        const wanted = [`lambda:InvokeFunction ${target.arn}`, `sqs:SendMessage ${target.deadLetterConfig?.arn}`]
+        return granted.sort().join() !== wanted.sort().join()
+      },
+      ({ resource }) => resource,
+    ),
+
   "what a schedule cannot deliver is kept": ({ schedules, deadLetters }) =>
     each(
       schedules,
@@ -29,7 +41,11 @@ export const schedules: Rules = {
       ({ resource }) => resource,
     ),
 
-  "what a scheduled function fails at is kept, and it may keep it": ({ schedules, failures, deadLetters }) =>
+  "what a scheduled function fails at is tried again, then kept, and it may keep it": ({
+    schedules,
+    failures,
+    deadLetters,
+  }) =>
     each(
       schedules.flatMap(({ job }) => job ?? []),
       ({ resource, grants }) => {
@@ -38,6 +54,7 @@ export const schedules: Rules = {
         )
         const destination = failure?.destinationConfig?.onFailure.destination
         return (
+          !failure?.maximumRetryAttempts ||
           !deadLetters.some(({ arn }) => arn === destination) ||
           !grants.some(
             ({ Action, Resource }) => Action.includes("sqs:SendMessage") && Resource.includes(destination ?? ""),

@@ -98,7 +98,7 @@ export const subscribers: Rules = {
     )
   },
 
-  "what a subscriber fails at is kept, and it may keep it": (model) =>
+  "what a subscriber fails at is tried again, then kept, and it may keep it": (model) =>
     each(
       busRules(model).flatMap(({ job }) => job ?? []),
       ({ resource, grants }) => {
@@ -107,6 +107,7 @@ export const subscribers: Rules = {
         )
         const destination = failure?.destinationConfig?.onFailure.destination
         return (
+          !failure?.maximumRetryAttempts ||
           !model.deadLetters.some(({ arn }) => arn === destination) ||
           !grants.some(
             ({ Action, Resource }) => Action.includes("sqs:SendMessage") && Resource.includes(destination ?? ""),
