@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { runWith } from "#cli/world.ts"
 import { type FunctionName, factsOf, functions, queues, schedules, subscribers } from "#platform/topology.ts"
-import { pascal } from "../stacks/names.ts"
+import { pascal, secretName } from "../stacks/names.ts"
 import { bill, idle, idleBill, totalsOf } from "./costs.ts"
 import { alarmKinds, runbook, section } from "./runbook.ts"
 
@@ -97,9 +97,14 @@ test("every secret of the topology has its way of being changed", () => {
   const text = section("## Changing secrets")
   const secrets = new Set((Object.keys(functions) as FunctionName[]).flatMap((name) => factsOf(name).secrets ?? []))
   for (const secret of secrets) {
-    const name = pascal(secret.replace("OCTANT_", "").toLowerCase().replaceAll("_", "-"))
-    expect(text).toContain(`sst secret set ${name} `)
+    expect(text).toContain(`sst secret set ${secretName(secret)} `)
   }
+})
+
+test("every secret of the topology is set before the first deployment of a stage, for that stage", () => {
+  const text = readFileSync("docs/deploy.md", "utf8").replaceAll(/\s+/g, " ")
+  const secrets = new Set((Object.keys(functions) as FunctionName[]).flatMap((name) => factsOf(name).secrets ?? []))
+  for (const secret of secrets) expect(text).toContain(`sst secret set ${secretName(secret)} … --stage staging`)
 })
 
 const [aMillion, idling] = ["### A million events", "### A month of idling"]
