@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { runInNewContext } from "node:vm"
 import { expect, test } from "vitest"
 import { runWith } from "#cli/world.ts"
 import { type FunctionName, factsOf, functions, queues, schedules, subscribers } from "#platform/topology.ts"
@@ -66,6 +67,27 @@ test("the functions, queues and logs that its commands name are there", () => {
     expect(used[kind].length).toBeGreaterThan(0)
     expect(used[kind].filter((name) => !known[kind].includes(name))).toEqual([])
   }
+})
+
+/** Lines as CloudWatch has them where a function logs in JSON: Lambda's own record of a call, the runtime's and ours. */
+const report = (record: object) => ({ type: "platform.report", record: { requestId: "1", ...record } })
+const written = {
+  "was cut off": report({ status: "timeout" }),
+  "ran out of memory": report({ status: "error", errorType: "Runtime.OutOfMemory" }),
+  "has thrown": { level: "ERROR", message: { errorType: "Error", errorMessage: "OCTANT_TABLE: …" } },
+  "went well": report({ status: "success" }),
+  "was answered": { at: "2026-11-21T12:00:00.000Z", name: "request", outcome: "accepted" },
+}
+
+test("the command for Errors finds what was cut off, ran out of memory or has thrown, and nothing else", () => {
+  const [, pattern = ""] = /`logs collect 1h '\{(.+?)\}'`/.exec(section("### Errors").replaceAll("\n", " "))!
+  // CloudWatch's filter patterns, as far as they are used here.
+  const condition = pattern
+    .replaceAll("$.record.", "line.record?.")
+    .replaceAll("$.", "line.")
+    .replaceAll(" = ", " === ")
+  const found = Object.entries(written).filter(([, line]) => runInNewContext(condition, { line }) as boolean)
+  expect(found.map(([what]) => what)).toEqual(["was cut off", "ran out of memory", "has thrown"])
 })
 
 /** The words of a command, up to what a reader fills in. */
