@@ -1,4 +1,7 @@
-import { readFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { runInNewContext } from "node:vm"
 import { expect, test } from "vitest"
 import { runWith } from "#cli/world.ts"
@@ -121,6 +124,23 @@ test("every secret of the topology has its way of being changed", () => {
   for (const secret of secrets) {
     expect(text).toContain(`sst secret set ${secretName(secret)} `)
   }
+})
+
+test("the vault's key is changed by its id: AWS takes no alias for that", () => {
+  const [, command = ""] = /`(aws kms rotate-key-on-demand .+?)`/.exec(section("## Changing secrets"))!
+  const here = mkdtempSync(join(tmpdir(), "octant-runbook-"))
+  const aws = `#!/bin/bash
+case "$2 $4" in
+  "describe-key alias/octant-production-vault") echo 1234abcd ;;
+  "rotate-key-on-demand alias/"*) echo "an alias is not valid for this operation" >&2; exit 254 ;;
+  "rotate-key-on-demand "*) echo "changed $4" ;;
+esac
+`
+  writeFileSync(join(here, "aws"), aws, { mode: 0o755 })
+  const env = { PATH: `${here}:${process.env.PATH}` }
+  const said = execFileSync("bash", ["-euc", command], { env, encoding: "utf8" })
+  rmSync(here, { recursive: true })
+  expect(said).toBe("changed 1234abcd\n")
 })
 
 test("every secret of the topology is set before the first deployment of a stage, for that stage", () => {
