@@ -250,6 +250,11 @@ const spoils: Record<string, Spoil[]> = {
     (plan) => (plan.app.removal = "remove"),
     (plan) => (plan.app.protect = false),
   ],
+  "in production, and only there, the table, the bucket and the vault's key outlive their stage": [
+    (plan) => (resource(plan, "TableTable").retained = false),
+    (plan) => (resource(plan, "FilesBucket").retained = false),
+    (plan) => (resource(plan, "Vault").retained = false),
+  ],
   "everything is tagged, so that the bill can be read": [(plan) => (plan.app.providers = {})],
   "what is told on the bus can be told again": [drop("BusArchive"), drop("BusBus")],
 

@@ -181,6 +181,13 @@ export const storage: Rules = {
       ? []
       : [`${app.removal}, protect: ${app.protect}`],
 
+  "in production, and only there, the table, the bucket and the vault's key outlive their stage": (model) =>
+    each(
+      [...tables(model), ...buckets(model), ...all(model.plan, "aws:kms/key:Key", z.object({}))],
+      ({ retained }) => retained !== model.production,
+      ({ resource }) => resource,
+    ),
+
   "everything is tagged, so that the bill can be read": ({ plan: { app } }) => {
     const Tagged = z.object({ aws: z.object({ defaultTags: z.object({ tags: z.record(z.string(), z.string()) }) }) })
     const tagged = Tagged.safeParse(app.providers)
