@@ -169,6 +169,14 @@ test("what a million events cost adds up, and how much more single ones do", () 
   expect(flat(section(aMillion))).toContain(`One event a request costs ${times} times as much as a hundred do`)
 })
 
+test("the README promises what the bill says", () => {
+  const [total = ""] = totalsOf(aMillion)
+  const [writes = ""] = bill().find(({ part }) => part === "table, writes")!.cells
+  const readme = readFileSync("README.md", "utf8")
+  expect(readme).toContain(`**$${Number(total).toFixed(2)} per million events, nothing running when idle.**`)
+  expect(readme).toContain(`Metered at 100 events a request: ${writes} write units`)
+})
+
 test("its seconds follow from what it says was measured and assumed", () => {
   const text = flat(section(aMillion))
   const [, batched, single] = /Processors: (\d+) µs an event at a hundred a request and (\d+) µs at one/.exec(text)!

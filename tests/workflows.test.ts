@@ -135,6 +135,7 @@ describe("production takes deployments from tags only, and asks for a reviewer",
     expect(deploying).toContain("Production takes deployments from tags only")
     expect(deploying).toContain('Whoever is on call is one of its required reviewers, and "Prevent self-review" is off')
     expect(section("## Going back")).toContain("Whoever is on call is a reviewer of production, and approves it")
+    expect(section("## Going back")).toContain("`npx sst unlock --stage production`")
   })
 })
 
