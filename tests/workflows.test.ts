@@ -139,6 +139,23 @@ describe("production takes deployments from tags only, and asks for a reviewer",
   })
 })
 
+test("a deployment is checked first, finds the aliases where they are, and goes back if it or its smoke test fails", () => {
+  type Step = { run?: string; if?: string }
+  type Jobs = { jobs: Record<"check" | "deploy", { uses?: string; needs?: string; steps: Step[] }> }
+  const { check, deploy } = (parse(textOf("deploy.yml")) as Jobs).jobs
+  expect([check.uses, deploy.needs]).toEqual(["./.github/workflows/check.yml", "check"])
+  const said = deploy.steps.flatMap(({ run, if: only }) => (run ? [only ? `${run} | ${only}` : run] : []))
+  expect(said).toEqual([
+    "npm ci",
+    'npx sst refresh --stage "$STAGE"',
+    'npm run rollback -- --stage "$STAGE" --note "$RUNNER_TEMP/live.json"',
+    'npx sst deploy --stage "$STAGE"',
+    `npm run smoke -- --url "$(node -p 'require("./.sst/outputs.json").url')"`,
+    'npm run rollback -- --stage "$STAGE" --to "$RUNNER_TEMP/live.json" | ' +
+      "failure() && (steps.deploy.outcome == 'failure' || steps.smoke.outcome == 'failure')",
+  ])
+})
+
 test("one action has one commit everywhere", () => {
   const used = files.flatMap((file) =>
     [...textOf(file).matchAll(/uses: ([\w./-]+)@([0-9a-f]{40})/g)].map(([, action = "", commit = ""]) => [
@@ -172,6 +189,19 @@ describe("a workflow is refused", () => {
     ["whose token lies about", good.replace("persist-credentials: false", "fetch-depth: 1"), "left lying about"],
   ])("%s", (_, text, complaint) => {
     expect(text).not.toBe(good)
+    expect(complaints(text).join("\n")).toContain(complaint)
+  })
+
+  const preview = textOf("preview.yml")
+  test.each([
+    [
+      "that takes a role for a fork",
+      preview.replace(/ {4}if: github\.event\.pull_request.*\n/, ""),
+      "diff: a fork's code",
+    ],
+    ["that runs a fork's code as ours", preview.replace("pull_request:", "pull_request_target:"), "would have secrets"],
+  ])("%s", (_, text, complaint) => {
+    expect(text).not.toBe(preview)
     expect(complaints(text).join("\n")).toContain(complaint)
   })
 
