@@ -163,7 +163,10 @@ const spoils: Record<string, Spoil[]> = {
     rewrite("PollScheduleRole", "PollFunction:live", "PollFunction"),
     rewrite("PollScheduleRole", '\\"sqs:SendMessage\\"', '\\"sqs:SendMessage\\",\\"sqs:PurgeQueue\\"'),
   ],
-  "what a schedule cannot deliver is kept": [rewrite("CloseScheduleSchedule", "deadLetterConfig", "none")],
+  "what a schedule cannot deliver is kept": [
+    rewrite("CloseScheduleSchedule", "deadLetterConfig", "none"),
+    change("PollDeadQueue", { fifoQueue: true }),
+  ],
   "what a scheduled function fails at is tried again, then kept, and it may keep it": [
     drop("CloseOnFailure"),
     change("CloseOnFailure", { maximumRetryAttempts: 0 }),
@@ -184,6 +187,7 @@ const spoils: Record<string, Spoil[]> = {
   ],
   "what the bus cannot hand over is kept, and only this rule may keep it there": [
     drop("NotifyDeadPolicy"),
+    change("NotifyDeadQueue", { fifoQueue: true }),
     change("NotifyTarget", { deadLetterConfig: undefined }),
     rewrite("NotifyDeadPolicy", "octant-production-Notify", "somebody-elses"),
   ],

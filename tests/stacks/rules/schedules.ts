@@ -37,7 +37,8 @@ export const schedules: Rules = {
   "what a schedule cannot deliver is kept": ({ schedules, deadLetters }) =>
     each(
       schedules,
-      ({ target }) => !deadLetters.some(({ arn }) => arn === target.deadLetterConfig?.arn),
+      // Neither EventBridge nor Lambda puts anything into a FIFO queue.
+      ({ target }) => !deadLetters.some(({ arn, fifoQueue }) => arn === target.deadLetterConfig?.arn && !fifoQueue),
       ({ resource }) => resource,
     ),
 

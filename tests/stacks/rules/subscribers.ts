@@ -87,6 +87,7 @@ export const subscribers: Rules = {
           .flatMap(({ policy }) => statementsOf(policy))
         return (
           !dead ||
+          dead.fifoQueue ||
           may.length !== 1 ||
           may[0]!.Action.join() !== "sqs:SendMessage" ||
           may[0]!.Resource.join() !== dead.arn ||
