@@ -1,8 +1,12 @@
-import { readFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { runInNewContext } from "node:vm"
 import { expect, test } from "vitest"
 import { runWith } from "#cli/world.ts"
 import { type FunctionName, factsOf, functions, queues, schedules, subscribers } from "#platform/topology.ts"
-import { pascal } from "../stacks/names.ts"
+import { pascal, secretName } from "../stacks/names.ts"
 import { bill, idle, idleBill, totalsOf } from "./costs.ts"
 import { alarmKinds, runbook, section } from "./runbook.ts"
 
@@ -68,6 +72,27 @@ test("the functions, queues and logs that its commands name are there", () => {
   }
 })
 
+/** Lines as CloudWatch has them where a function logs in JSON: Lambda's own record of a call, the runtime's and ours. */
+const report = (record: object) => ({ type: "platform.report", record: { requestId: "1", ...record } })
+const written = {
+  "was cut off": report({ status: "timeout" }),
+  "ran out of memory": report({ status: "error", errorType: "Runtime.OutOfMemory" }),
+  "has thrown": { level: "ERROR", message: { errorType: "Error", errorMessage: "OCTANT_TABLE: …" } },
+  "went well": report({ status: "success" }),
+  "was answered": { at: "2026-11-21T12:00:00.000Z", name: "request", outcome: "accepted" },
+}
+
+test("the command for Errors finds what was cut off, ran out of memory or has thrown, and nothing else", () => {
+  const [, pattern = ""] = /`logs collect 1h '\{(.+?)\}'`/.exec(section("### Errors").replaceAll("\n", " "))!
+  // CloudWatch's filter patterns, as far as they are used here.
+  const condition = pattern
+    .replaceAll("$.record.", "line.record?.")
+    .replaceAll("$.", "line.")
+    .replaceAll(" = ", " === ")
+  const found = Object.entries(written).filter(([, line]) => runInNewContext(condition, { line }) as boolean)
+  expect(found.map(([what]) => what)).toEqual(["was cut off", "ran out of memory", "has thrown"])
+})
+
 /** The words of a command, up to what a reader fills in. */
 const commandsIn = (file: string) => {
   const text = readFileSync(file, "utf8")
@@ -97,9 +122,31 @@ test("every secret of the topology has its way of being changed", () => {
   const text = section("## Changing secrets")
   const secrets = new Set((Object.keys(functions) as FunctionName[]).flatMap((name) => factsOf(name).secrets ?? []))
   for (const secret of secrets) {
-    const name = pascal(secret.replace("OCTANT_", "").toLowerCase().replaceAll("_", "-"))
-    expect(text).toContain(`sst secret set ${name} `)
+    expect(text).toContain(`sst secret set ${secretName(secret)} `)
   }
+})
+
+test("the vault's key is changed by its id: AWS takes no alias for that", () => {
+  const [, command = ""] = /`(aws kms rotate-key-on-demand .+?)`/.exec(section("## Changing secrets"))!
+  const here = mkdtempSync(join(tmpdir(), "octant-runbook-"))
+  const aws = `#!/bin/bash
+case "$2 $4" in
+  "describe-key alias/octant-production-vault") echo 1234abcd ;;
+  "rotate-key-on-demand alias/"*) echo "an alias is not valid for this operation" >&2; exit 254 ;;
+  "rotate-key-on-demand "*) echo "changed $4" ;;
+esac
+`
+  writeFileSync(join(here, "aws"), aws, { mode: 0o755 })
+  const env = { PATH: `${here}:${process.env.PATH}` }
+  const said = execFileSync("bash", ["-euc", command], { env, encoding: "utf8" })
+  rmSync(here, { recursive: true })
+  expect(said).toBe("changed 1234abcd\n")
+})
+
+test("every secret of the topology is set before the first deployment of a stage, for that stage", () => {
+  const text = readFileSync("docs/deploy.md", "utf8").replaceAll(/\s+/g, " ")
+  const secrets = new Set((Object.keys(functions) as FunctionName[]).flatMap((name) => factsOf(name).secrets ?? []))
+  for (const secret of secrets) expect(text).toContain(`sst secret set ${secretName(secret)} … --stage staging`)
 })
 
 const [aMillion, idling] = ["### A million events", "### A month of idling"]
@@ -122,9 +169,12 @@ test("what a million events cost adds up, and how much more single ones do", () 
   expect(flat(section(aMillion))).toContain(`One event a request costs ${times} times as much as a hundred do`)
 })
 
-test("the README says what the bill says", () => {
-  const [batched] = totalsOf(aMillion)
-  expect(readFileSync("README.md", "utf8")).toContain(`**$${Number(batched).toFixed(2)} per million events,`)
+test("the README promises what the bill says", () => {
+  const [total = ""] = totalsOf(aMillion)
+  const [writes = ""] = bill().find(({ part }) => part === "table, writes")!.cells
+  const readme = readFileSync("README.md", "utf8")
+  expect(readme).toContain(`**$${Number(total).toFixed(2)} per million events, nothing running when idle.**`)
+  expect(readme).toContain(`Metered at 100 events a request: ${writes} write units`)
 })
 
 test("its seconds follow from what it says was measured and assumed", () => {

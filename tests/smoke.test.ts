@@ -57,8 +57,12 @@ test("a key that is not let in fails, and is not shown", async () => {
   expect(code).toBe(1)
 })
 
-test("an address where nobody answers fails, and so does a call without keys", async () => {
+test("an address where nobody answers fails, and so does a call without keys or with a time that is none", async () => {
   expect(await smoke("http://127.0.0.1:9", ofAcme())).toMatchObject({ code: 1, out: expect.stringContaining("✗ ") })
+  expect(await smoke(world.stack.url, ofAcme(), "--within", "5m")).toEqual({
+    code: 1,
+    out: "✗ --within is a number of seconds, such as 300\n",
+  })
   expect(await smoke(world.stack.url, {})).toEqual({
     code: 1,
     out: "✗ set OCTANT_SMOKE_WRITE_KEY and OCTANT_SMOKE_READ_KEY: keys of a tenant that is there for this\n",

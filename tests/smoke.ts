@@ -78,6 +78,8 @@ try {
   if (!URL.canParse(values.url ?? "")) throw new Smoke("give the address of the stage with --url")
   if (writeKey === "" || readKey === "")
     throw new Smoke("set OCTANT_SMOKE_WRITE_KEY and OCTANT_SMOKE_READ_KEY: keys of a tenant that is there for this")
+  if (values.within !== undefined && !/^\d+(?:\.\d+)?$/.test(values.within))
+    throw new Smoke("--within is a number of seconds, such as 300")
   const withinMs = values.within === undefined ? WITHIN_MS : Number(values.within) * SECOND
   await smoke({ url: values.url!, writeKey, readKey, withinMs, say })
 } catch (error) {

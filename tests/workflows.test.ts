@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { parse } from "yaml"
@@ -43,6 +44,14 @@ test("whoever may change something outside is known by name", () => {
   ])
 })
 
+test("the scanners may look at what they look at, in a private repository too", () => {
+  type Jobs = { jobs: Record<string, { permissions: Record<string, string> }> }
+  const { code, secrets } = (parse(textOf("security.yml")) as Jobs).jobs
+  // CodeQL asks for its own run, gitleaks for the commits of the pull request.
+  expect(code!.permissions).toEqual({ actions: "read", contents: "read", "security-events": "write" })
+  expect(secrets!.permissions).toEqual({ contents: "read", "pull-requests": "read" })
+})
+
 test("whatever the stacks can be told, a deployment and its preview are told, and deploy.md tells of it", () => {
   const stacks = readdirSync("stacks").filter((file) => file.endsWith(".ts"))
   const settings = stacks.flatMap((file) =>
@@ -59,6 +68,28 @@ test("whatever the stacks can be told, a deployment and its preview are told, an
   }
   const text = readFileSync("docs/deploy.md", "utf8")
   expect(settings.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
+
+test("a preview reaches its comment: GitHub would hold all of it back for the account's number, which it masks", () => {
+  type Step = { id?: string; uses?: string; run?: string; env?: Record<string, string>; with?: Record<string, unknown> }
+  const { steps } = (parse(textOf("preview.yml")) as { jobs: { diff: { steps: Step[] } } }).jobs.diff
+  const cloud = steps.find(({ uses }) => uses?.startsWith("aws-actions/configure-aws-credentials@"))
+  const diff = steps.find(({ id }) => id === "diff")
+  expect(cloud).toMatchObject({ id: "cloud", with: { "mask-aws-account-id": true } })
+  expect(diff?.env).toEqual({ ACCOUNT: `\${{ steps.cloud.outputs.aws-account-id }}` })
+
+  const here = mkdtempSync(join(tmpdir(), "octant-preview-"))
+  const url = "https://sqs.eu-central-1.amazonaws.com/123456789012/octant-staging-FoldRequestsQueue"
+  writeFileSync(join(here, "npx"), `#!/bin/bash\necho $'\\e[1m*\\e[0m  Fold'\necho '   * url = ${url}'\n`, {
+    mode: 0o755,
+  })
+  const told = join(here, "output")
+  const env = { PATH: `${here}:${process.env.PATH}`, ACCOUNT: "123456789012", GITHUB_OUTPUT: told }
+  execFileSync("bash", ["-ec", diff!.run!], { cwd: here, env })
+  const [begin = "", ...lines] = readFileSync(told, "utf8").trimEnd().split("\n")
+  rmSync(here, { recursive: true })
+  expect(begin).toMatch(/^diff<<end-[0-9a-f]{32}$/)
+  expect(lines).toEqual(["*  Fold", `   * url = ${url.replace("123456789012", "ACCOUNT")}`, "", begin.slice(6)])
 })
 
 describe("production takes deployments from tags only, and asks for a reviewer", () => {
@@ -104,7 +135,25 @@ describe("production takes deployments from tags only, and asks for a reviewer",
     expect(deploying).toContain("Production takes deployments from tags only")
     expect(deploying).toContain('Whoever is on call is one of its required reviewers, and "Prevent self-review" is off')
     expect(section("## Going back")).toContain("Whoever is on call is a reviewer of production, and approves it")
+    expect(section("## Going back")).toContain("`npx sst unlock --stage production`")
   })
+})
+
+test("a deployment is checked first, finds the aliases where they are, and goes back if it or its smoke test fails", () => {
+  type Step = { run?: string; if?: string }
+  type Jobs = { jobs: Record<"check" | "deploy", { uses?: string; needs?: string; steps: Step[] }> }
+  const { check, deploy } = (parse(textOf("deploy.yml")) as Jobs).jobs
+  expect([check.uses, deploy.needs]).toEqual(["./.github/workflows/check.yml", "check"])
+  const said = deploy.steps.flatMap(({ run, if: only }) => (run ? [only ? `${run} | ${only}` : run] : []))
+  expect(said).toEqual([
+    "npm ci",
+    'npx sst refresh --stage "$STAGE"',
+    'npm run rollback -- --stage "$STAGE" --note "$RUNNER_TEMP/live.json"',
+    'npx sst deploy --stage "$STAGE"',
+    `npm run smoke -- --url "$(node -p 'require("./.sst/outputs.json").url')"`,
+    'npm run rollback -- --stage "$STAGE" --to "$RUNNER_TEMP/live.json" | ' +
+      "failure() && (steps.deploy.outcome == 'failure' || steps.smoke.outcome == 'failure')",
+  ])
 })
 
 test("one action has one commit everywhere", () => {
@@ -140,6 +189,19 @@ describe("a workflow is refused", () => {
     ["whose token lies about", good.replace("persist-credentials: false", "fetch-depth: 1"), "left lying about"],
   ])("%s", (_, text, complaint) => {
     expect(text).not.toBe(good)
+    expect(complaints(text).join("\n")).toContain(complaint)
+  })
+
+  const preview = textOf("preview.yml")
+  test.each([
+    [
+      "that takes a role for a fork",
+      preview.replace(/ {4}if: github\.event\.pull_request.*\n/, ""),
+      "diff: a fork's code",
+    ],
+    ["that runs a fork's code as ours", preview.replace("pull_request:", "pull_request_target:"), "would have secrets"],
+  ])("%s", (_, text, complaint) => {
+    expect(text).not.toBe(preview)
     expect(complaints(text).join("\n")).toContain(complaint)
   })
 

@@ -9,18 +9,33 @@ type Job = {
   permissions?: Permissions
   "timeout-minutes"?: number
   environment?: string
+  if?: string
   steps?: Step[]
 }
-type Workflow = { permissions?: Permissions; jobs: Record<string, Job> }
+type Workflow = { on: unknown; permissions?: Permissions; jobs: Record<string, Job> }
 
 const PINNED = /^[\w-]+\/[\w./-]+@[0-9a-f]{40}$/
 const USES = /^\s*(?:- )?uses: (\S+)(?: +# (\S+))?$/gm
+/** Not for the pull requests of forks. */
+const OURS = "github.event.pull_request.head.repo.full_name == github.repository"
 const CLOUD = "aws-actions/configure-aws-credentials@"
 
 /** What a workflow has of what ours may not have, as sentences. */
 export function complaints(text: string): string[] {
-  const { permissions, jobs } = parse(text) as Workflow
+  const { on, permissions, jobs } = parse(text) as Workflow
+  const triggers = typeof on === "object" && on !== null ? Object.keys(on) : [on].flat()
+  const forks = triggers.includes("pull_request") ? Object.entries(jobs) : []
   return [
+    ...triggers.flatMap((trigger) =>
+      trigger === "pull_request_target" || trigger === "workflow_run"
+        ? [`${trigger}: a fork's code would have secrets`]
+        : [],
+    ),
+    ...forks.flatMap(([name, job]) =>
+      (job.environment || job.permissions?.["id-token"] === "write") && job.if !== OURS
+        ? [`${name}: a fork's code would have its role`]
+        : [],
+    ),
     ...(permissions && Object.keys(permissions).length === 0 ? [] : ["a job without permissions would have some"]),
     ...pins(text),
     ...Object.entries(jobs).flatMap(([name, job]) => ofJob(job).map((complaint) => `${name}: ${complaint}`)),

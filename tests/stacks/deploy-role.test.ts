@@ -97,6 +97,98 @@ test("whatever carries the tags of a stage may be given them by a deployment, an
   expect(withTags.length).toBeGreaterThan(12)
 })
 
+/**
+ * What else the provider asks for each kind of resource: to make it, look at it, change it and take it away. What an
+ * administrator makes is only looked at and changed, and what is kept is never taken away.
+ */
+const asked: Record<string, string> = {
+  "aws:acm/certificate:Certificate": "acm: DescribeCertificate",
+  "aws:acm/certificateValidation:CertificateValidation": "acm: DescribeCertificate",
+  "aws:cloudfront/cachePolicy:CachePolicy": "cloudfront: GetCachePolicy UpdateCachePolicy",
+  "aws:cloudfront/distribution:Distribution": "cloudfront: GetDistribution UpdateDistribution",
+  "aws:cloudfront/function:Function": "cloudfront: DescribeFunction GetFunction PublishFunction UpdateFunction",
+  "aws:cloudfront/keyValueStore:KeyValueStore": "cloudfront: DescribeKeyValueStore UpdateKeyValueStore",
+  "aws:cloudwatch/eventArchive:EventArchive": "events: CreateArchive DeleteArchive DescribeArchive UpdateArchive",
+  "aws:cloudwatch/eventBus:EventBus": "events: CreateEventBus DeleteEventBus DescribeEventBus",
+  "aws:cloudwatch/eventRule:EventRule": "events: PutRule DeleteRule DescribeRule",
+  "aws:cloudwatch/eventTarget:EventTarget": "events: PutTargets RemoveTargets ListTargetsByRule",
+  "aws:cloudwatch/logGroup:LogGroup": "logs: CreateLogGroup DeleteLogGroup DescribeLogGroups PutRetentionPolicy",
+  "aws:cloudwatch/logMetricFilter:LogMetricFilter": "logs: PutMetricFilter DeleteMetricFilter DescribeMetricFilters",
+  "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch: PutMetricAlarm DeleteAlarms DescribeAlarms",
+  "aws:dynamodb/table:Table":
+    "dynamodb: CreateTable UpdateTable DescribeTable DescribeContinuousBackups UpdateContinuousBackups DescribeTimeToLive UpdateTimeToLive",
+  "aws:iam/role:Role":
+    "iam: CreateRole DeleteRole GetRole UpdateRole UpdateAssumeRolePolicy GetRolePolicy PutRolePolicy DeleteRolePolicy ListRolePolicies ListAttachedRolePolicies ListInstanceProfilesForRole PassRole",
+  "aws:kms/alias:Alias": "kms: ListAliases",
+  "aws:kms/key:Key": "kms: DescribeKey EnableKeyRotation GetKeyPolicy GetKeyRotationStatus UpdateKeyDescription",
+  "aws:lambda/alias:Alias": "lambda: CreateAlias DeleteAlias GetAlias UpdateAlias",
+  "aws:lambda/eventSourceMapping:EventSourceMapping":
+    "lambda: CreateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping",
+  "aws:lambda/function:Function":
+    "lambda: CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig GetFunctionConfiguration UpdateFunctionCode UpdateFunctionConfiguration ListVersionsByFunction PublishVersion PutFunctionConcurrency DeleteFunctionConcurrency",
+  "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig":
+    "lambda: GetFunctionEventInvokeConfig PutFunctionEventInvokeConfig DeleteFunctionEventInvokeConfig",
+  "aws:lambda/functionUrl:FunctionUrl":
+    "lambda: CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig UpdateFunctionUrlConfig",
+  "aws:lambda/permission:Permission": "lambda: AddPermission GetPolicy RemovePermission",
+  "aws:route53/record:Record": "route53: ChangeResourceRecordSets GetChange GetHostedZone ListResourceRecordSets",
+  "aws:s3/bucket:Bucket":
+    "s3: CreateBucket ListBucket GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging GetBucketObjectLockConfiguration GetBucketPolicy GetBucketRequestPayment GetBucketVersioning GetBucketWebsite GetAccelerateConfiguration GetEncryptionConfiguration GetLifecycleConfiguration GetReplicationConfiguration",
+  "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration":
+    "s3: GetLifecycleConfiguration PutLifecycleConfiguration",
+  // SST leaves the code of before where it is: so nothing is deleted.
+  "aws:s3/bucketObjectv2:BucketObjectv2": "s3: GetObject PutObject",
+  "aws:s3/bucketPolicy:BucketPolicy": "s3: GetBucketPolicy PutBucketPolicy DeleteBucketPolicy",
+  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "s3: GetBucketPublicAccessBlock PutBucketPublicAccessBlock",
+  "aws:s3/bucketVersioning:BucketVersioning": "s3: GetBucketVersioning PutBucketVersioning",
+  "aws:scheduler/schedule:Schedule": "scheduler: CreateSchedule DeleteSchedule GetSchedule UpdateSchedule",
+  "aws:ses/domainIdentityVerification:DomainIdentityVerification": "ses: GetIdentityVerificationAttributes",
+  "aws:sesv2/configurationSet:ConfigurationSet":
+    "ses: CreateConfigurationSet DeleteConfigurationSet GetConfigurationSet",
+  "aws:sesv2/configurationSetEventDestination:ConfigurationSetEventDestination":
+    "ses: CreateConfigurationSetEventDestination UpdateConfigurationSetEventDestination DeleteConfigurationSetEventDestination GetConfigurationSetEventDestinations",
+  "aws:sesv2/emailIdentity:EmailIdentity":
+    "ses: CreateEmailIdentity DeleteEmailIdentity GetEmailIdentity PutEmailIdentityConfigurationSetAttributes",
+  "aws:sns/topic:Topic": "sns: CreateTopic DeleteTopic GetTopicAttributes SetTopicAttributes",
+  "aws:sns/topicPolicy:TopicPolicy": "sns: GetTopicAttributes SetTopicAttributes",
+  "aws:sns/topicSubscription:TopicSubscription": "sns: Subscribe Unsubscribe GetSubscriptionAttributes",
+  "aws:sqs/queue:Queue": "sqs: CreateQueue DeleteQueue GetQueueAttributes SetQueueAttributes GetQueueUrl",
+  "aws:sqs/queuePolicy:QueuePolicy": "sqs: GetQueueAttributes SetQueueAttributes",
+}
+/** And SST itself: for its state, its secrets, the zone of a domain, and the routes of the router. */
+const askedBySst = [
+  "sts: GetCallerIdentity",
+  "ssm: GetParameter PutParameter",
+  "s3: GetObject PutObject DeleteObject ListBucket GetBucketLocation",
+  "route53: ListHostedZones",
+  "cloudfront-keyvaluestore: DescribeKeyValueStore GetKey ListKeys UpdateKeys",
+]
+/** What is given can be taken off again; that of what an administrator makes, and of what joins, is not. */
+const untagging = "cloudwatch dynamodb events iam lambda logs ses sns sqs".split(" ")
+const untag: Record<string, string> = { iam: "UntagRole", sqs: "UntagQueue" }
+const spelt = (said: string) => {
+  const [service, ...names] = said.split(" ")
+  return names.map((name) => `${service}${name}`)
+}
+const rollback = readFileSync(join(root, "tests/rollback.ts"), "utf8")
+const askedByRollback = [...rollback.matchAll(/\("((?:get|list|update)-[a-z-]+)"/g)].map(
+  ([, command = ""]) => `lambda:${command.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase())}`,
+)
+
+test("it grants what deployments, refreshes and rollbacks ask for, and nothing else", () => {
+  const types = [...new Set(plan.resources.filter(({ type }) => type.startsWith("aws:")).map(({ type }) => type))]
+  expect(Object.keys(asked).sort()).toEqual(types.sort())
+  expect(askedByRollback.length).toBe(4)
+  const wanted = [
+    ...Object.values(asked).flatMap(spelt),
+    ...askedBySst.flatMap(spelt),
+    ...Object.values(tagged).flatMap((one) => one.slice(0, 2)),
+    ...untagging.map((service) => `${service}:${untag[service] ?? "UntagResource"}`),
+    ...askedByRollback,
+  ]
+  expect([...new Set(actions)].sort()).toEqual([...new Set(wanted)].sort())
+})
+
 test("filled in, one fits into what AWS takes as the inline policy of a role, the other into a managed one", () => {
   const text = filled({
     ACCOUNT: "123456789012",
@@ -268,10 +360,6 @@ test.each<[string, Asked]>([
   ],
   [
     "change production's routes",
-    { action: "cloudfront-keyvaluestore:PutKey", on: cloudfront("key-value-store/routes-of-production") },
-  ],
-  [
-    "change all of production's routes at once",
     { action: "cloudfront-keyvaluestore:UpdateKeys", on: cloudfront("key-value-store/routes-of-production") },
   ],
   [
@@ -300,6 +388,10 @@ test.each<[string, Asked]>([
       on: zone,
       told: records("staging.octant.example", "octant.example"),
     },
+  ],
+  [
+    "delete the code of which another stage's functions were made",
+    { action: "s3:DeleteObject", on: "arn:aws:s3:::sst-asset-x/assets/Api-code-1.zip" },
   ],
   ["write production's state", { action: "s3:PutObject", on: state("app/octant/production.json") }],
   ["write the secrets of all stages", { action: "s3:PutObject", on: state("secret/octant/_fallback.json") }],

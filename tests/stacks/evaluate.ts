@@ -26,9 +26,12 @@ type Pulumi = {
       stage: string,
       preview: boolean,
     ): Promise<void>
+    getMonitor(): { registerResource(request: Registration, done: unknown): Promise<void> }
     runInPulumiStack(program: () => Promise<unknown>): Promise<unknown>
   }
 }
+
+type Registration = { getType(): string; getName(): string; getRetainondelete(): boolean | undefined }
 
 const cli = await serveCli(root, join(work, "functions"))
 Object.assign(process.env, {
@@ -55,6 +58,15 @@ await runtime.setMocks(
   false,
 )
 
+// Mocks are told what is made, and not whether it stays when its stage is removed.
+const retained = new Set<string>()
+const monitor = runtime.getMonitor()
+const register = monitor.registerResource.bind(monitor)
+monitor.registerResource = (request, done) => {
+  if (request.getRetainondelete()) retained.add(`${request.getType()} ${request.getName()}`)
+  return register(request, done)
+}
+
 let failure: unknown
 process.on("unhandledRejection", (error) => {
   failure ??= error
@@ -64,7 +76,8 @@ process.once("beforeExit", () => {
     process.stderr.write(`${failure instanceof Error ? failure.message : String(failure)}\n`)
     process.exit(1)
   }
-  writeFileSync(plan, JSON.stringify({ app, resources: plain(resources), functions: cli.built }))
+  const told = resources.map((one) => ({ ...one, retained: retained.has(`${one.type} ${one.name}`) }))
+  writeFileSync(plan, JSON.stringify({ app, resources: plain(told), functions: cli.built }))
 })
 
 const program = await readProgram({ root, platform, work, app })

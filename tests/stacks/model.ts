@@ -34,7 +34,7 @@ const LambdaFunction = z.object({
   tracingConfig: z.optional(z.object({ mode: text })),
 })
 const LogGroup = z.object({ name: text, retentionInDays: z.optional(z.number()) })
-const Alias = z.object({ functionName: text, functionVersion: text })
+const Alias = z.object({ name: text, functionName: text, functionVersion: text })
 const Queue = z.object({
   fifoQueue: z.boolean(),
   visibilityTimeoutSeconds: z.number(),
@@ -56,6 +56,7 @@ const Schedule = z.object({
   scheduleExpression: text,
   target: z.object({
     arn: text,
+    roleArn: z.optional(text),
     deadLetterConfig: z.optional(z.object({ arn: text })),
     retryPolicy: z.optional(z.object({ maximumRetryAttempts: z.number() })),
   }),
@@ -63,6 +64,7 @@ const Schedule = z.object({
 const Failures = z.object({
   functionName: text,
   qualifier: z.optional(text),
+  maximumRetryAttempts: z.optional(z.number()),
   maximumEventAgeInSeconds: z.optional(z.number()),
   destinationConfig: z.optional(z.object({ onFailure: z.object({ destination: text }) })),
 })
@@ -95,9 +97,19 @@ const Alarm = z.object({
 const Filter = z.object({
   logGroupName: text,
   pattern: text,
-  metricTransformation: z.object({ namespace: text, name: text, defaultValue: z.optional(text) }),
+  metricTransformation: z.object({
+    namespace: text,
+    name: text,
+    value: z.optional(text),
+    defaultValue: z.optional(text),
+  }),
 })
-const Url = z.object({ functionName: text, qualifier: z.optional(text), cors: z.optional(z.unknown()) })
+const Url = z.object({
+  functionName: text,
+  qualifier: z.optional(text),
+  authorizationType: z.optional(text),
+  cors: z.optional(z.unknown()),
+})
 
 /** A plan by its nouns, and which belongs to which. */
 export function modelOf(plan: Plan) {

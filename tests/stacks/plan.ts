@@ -6,6 +6,8 @@ const Resource = z.object({
   name: z.string(),
   inputs: z.record(z.string(), z.unknown()),
   state: z.record(z.string(), z.unknown()),
+  /** Whether it is left where it is when its stage is removed. */
+  retained: z.boolean(),
 })
 const Bundled = z.object({
   name: z.string(),
@@ -49,9 +51,16 @@ export function readPlan(written: unknown): Plan {
 
 const order = (a: Resource, b: Resource) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1)
 
+type Made = { resource: string; arn: string; retained: boolean }
+
 /** All of one type, with what is read of their inputs. */
-export function all<T>(plan: Plan, type: string, Inputs: z.ZodMiniType<T>): (T & { resource: string; arn: string })[] {
+export function all<T>(plan: Plan, type: string, Inputs: z.ZodMiniType<T>): (T & Made)[] {
   return plan.resources
     .filter((resource) => resource.type === type)
-    .map(({ name, inputs, state }) => ({ ...Inputs.parse(inputs), resource: name, arn: String(state.arn) }))
+    .map(({ name, inputs, state, retained }) => ({
+      ...Inputs.parse(inputs),
+      resource: name,
+      arn: String(state.arn),
+      retained,
+    }))
 }

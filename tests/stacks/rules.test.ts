@@ -76,6 +76,7 @@ const spoils: Record<string, Spoil[]> = {
   "each function keeps its versions, and one of them is live": [
     change("ApiFunction", { publish: false }),
     drop("ApiLive"),
+    change("ApiLive", { name: "alive" }),
   ],
   "on a stage of all, a function has the concurrency that was reserved for it": [
     change("CollectFunction", { reservedConcurrentExecutions: undefined }),
@@ -124,6 +125,7 @@ const spoils: Record<string, Spoil[]> = {
   ],
   "no two queues share their dead letters": [rewrite("FoldRequestsQueue", "FoldDeadQueue.fifo", "AppendDeadQueue")],
   "dead letters are kept longer than what is alive": [change("AppendDeadQueue", { messageRetentionSeconds: 345_600 })],
+  "every dead letter is kept for two weeks": [change("CloseDeadQueue", { messageRetentionSeconds: undefined })],
   "each queue is worked by a function, through its live version": [
     drop(/^AppendRequestsSubscriber.*EventSourceMapping$/),
     map("FoldRequests", { functionName: "arn:aws:lambda:eu-central-1:123456789012:function:FoldFunction" }),
@@ -133,7 +135,12 @@ const spoils: Record<string, Spoil[]> = {
     change("AppendFunction", { timeout: 61 }),
   ],
   "each message fails alone": [map("AppendRequests", { functionResponseTypes: [] })],
-  "no queue can take all of the account's concurrency": [map("FoldRequests", { scalingConfig: undefined })],
+  "no queue can take all of the account's concurrency": [
+    map("FoldRequests", { scalingConfig: undefined }),
+    map("JobsLowRequests", { scalingConfig: { maximumConcurrency: 1 } }),
+    map("DeliveriesRequests", { scalingConfig: { maximumConcurrency: 200 } }),
+  ],
+  "a batch is as large as was chosen": [map("FoldRequests", { batchSize: 10 })],
   "a large batch is waited for": [map("AppendRequests", { maximumBatchingWindowInSeconds: 0 })],
   "each queue takes the largest message that is sent": [
     change("AppendRequestsQueue", { maxMessageSize: undefined }),
@@ -150,9 +157,19 @@ const spoils: Record<string, Spoil[]> = {
     rewrite("CloseScheduleSchedule", "CloseFunction:live", "CloseFunction"),
     rewrite("CloseScheduleSchedule", '"maximumRetryAttempts":2', '"maximumRetryAttempts":0'),
   ],
-  "what a schedule cannot deliver is kept": [rewrite("CloseScheduleSchedule", "deadLetterConfig", "none")],
-  "what a scheduled function fails at is kept, and it may keep it": [
+  "a schedule's role may call its function and keep what it cannot deliver, and nothing else": [
+    drop("CloseScheduleRole"),
+    rewrite("CheckScheduleRole", "CheckDeadQueue", "CloseDeadQueue"),
+    rewrite("PollScheduleRole", "PollFunction:live", "PollFunction"),
+    rewrite("PollScheduleRole", '\\"sqs:SendMessage\\"', '\\"sqs:SendMessage\\",\\"sqs:PurgeQueue\\"'),
+  ],
+  "what a schedule cannot deliver is kept": [
+    rewrite("CloseScheduleSchedule", "deadLetterConfig", "none"),
+    change("PollDeadQueue", { fifoQueue: true }),
+  ],
+  "what a scheduled function fails at is tried again, then kept, and it may keep it": [
     drop("CloseOnFailure"),
+    change("CloseOnFailure", { maximumRetryAttempts: 0 }),
     change("CloseOnFailure", { qualifier: undefined }),
     rewrite("CloseRole", "CloseDeadQueue", "AppendDeadQueue"),
   ],
@@ -170,11 +187,13 @@ const spoils: Record<string, Spoil[]> = {
   ],
   "what the bus cannot hand over is kept, and only this rule may keep it there": [
     drop("NotifyDeadPolicy"),
+    change("NotifyDeadQueue", { fifoQueue: true }),
     change("NotifyTarget", { deadLetterConfig: undefined }),
     rewrite("NotifyDeadPolicy", "octant-production-Notify", "somebody-elses"),
   ],
-  "what a subscriber fails at is kept, and it may keep it": [
+  "what a subscriber fails at is tried again, then kept, and it may keep it": [
     drop("NotifyOnFailure"),
+    change("NotifyOnFailure", { maximumRetryAttempts: 0 }),
     change("NotifyOnFailure", { qualifier: undefined }),
     rewrite("NotifyRole", "NotifyDeadQueue", "AppendDeadQueue"),
   ],
@@ -191,7 +210,10 @@ const spoils: Record<string, Spoil[]> = {
     change("TableTable", { billingMode: "PROVISIONED" }),
     drop("TableTable"),
   ],
-  "a table can be restored to any moment": [change("TableTable", { pointInTimeRecovery: { enabled: false } })],
+  "a table can be restored to any moment of five weeks": [
+    change("TableTable", { pointInTimeRecovery: { enabled: false } }),
+    change("TableTable", { pointInTimeRecovery: { enabled: true, recoveryPeriodInDays: 7 } }),
+  ],
   "a table forgets what has passed its ttl": [
     change("TableTable", { ttl: undefined }),
     change("TableTable", { ttl: { enabled: true, attributeName: "expires" } }),
@@ -208,6 +230,11 @@ const spoils: Record<string, Spoil[]> = {
     change("Vault", { enableKeyRotation: false }),
     change("Vault", { deletionWindowInDays: 7 }),
   ],
+  "the vault's key has the name by which the runbook calls it": [
+    drop("VaultAlias"),
+    change("VaultAlias", { targetKeyId: "another" }),
+  ],
+  "there is one bucket": [drop("FilesBucket")],
   "a bucket keeps versions": [drop("FilesVersioning")],
   "a bucket is private": [
     drop("FilesPublicAccessBlock"),
@@ -227,8 +254,13 @@ const spoils: Record<string, Spoil[]> = {
     (plan) => (plan.app.removal = "remove"),
     (plan) => (plan.app.protect = false),
   ],
+  "in production, and only there, the table, the bucket and the vault's key outlive their stage": [
+    (plan) => (resource(plan, "TableTable").retained = false),
+    (plan) => (resource(plan, "FilesBucket").retained = false),
+    (plan) => (resource(plan, "Vault").retained = false),
+  ],
   "everything is tagged, so that the bill can be read": [(plan) => (plan.app.providers = {})],
-  "what is told on the bus can be told again": [drop("BusArchive")],
+  "what is told on the bus can be told again": [drop("BusArchive"), drop("BusBus")],
 
   "each function's errors wake somebody up": [drop("FoldErrors"), change("FoldErrors", { threshold: 1000 })],
   "each function's throttles wake somebody up": [
@@ -265,15 +297,28 @@ const spoils: Record<string, Spoil[]> = {
   "a failure that a function only tells its log wakes somebody up": [
     drop("AppendFailures"),
     drop("AppendFailureCount"),
+    rewrite("AppendFailureCount", "*.unreadable", "*.unread"),
+    rewrite("AppendFailureCount", '"value":"1"', '"value":"0"'),
   ],
-  "every dead letter wakes somebody up": [drop("AppendDeadLetters"), drop("CloseDeadLetters")],
+  "every dead letter wakes somebody up": [
+    drop("AppendDeadLetters"),
+    drop("CloseDeadLetters"),
+    change("FoldDeadLetters", { statistic: "Minimum" }),
+  ],
   "a message that waits too long wakes somebody up": [
     drop("FoldWaiting"),
+    change("AppendWaiting", { threshold: 3000 }),
     rewrite("FoldWaiting", "FoldRequestsQueue.fifo", "FoldDeadQueue.fifo"),
   ],
   "a schedule that has fallen silent wakes somebody up": [
     drop("CloseSilent"),
     change("CloseSilent", { treatMissingData: "notBreaching" }),
+    change("CloseSilent", { evaluationPeriods: 10 }),
+  ],
+  "of what goes wrong somebody hears within a quarter of an hour, and of nothing that is not told": [
+    change("CollectThrottles", { period: 3600 }),
+    change("FoldSlow", { evaluationPeriods: 12 }),
+    change("AppendDeadLetters", { treatMissingData: "breaching" }),
   ],
   "every alarm is heard": [change("CollectErrors", { alarmActions: [] })],
 
@@ -291,6 +336,13 @@ const spoils: Record<string, Spoil[]> = {
     },
   ],
   "the edge's function fits": [change("RouterCloudfrontFunctionRequest", { code: "é".repeat(5121) })],
+  "the router hands over every method and every header, by TLS, and keeps no answer by itself": [
+    drop("RouterCdnDistribution"),
+    rewrite("RouterCdnDistribution", '"PATCH",', ""),
+    rewrite("RouterCdnDistribution", "b689b0a8", "216adef6"),
+    rewrite("RouterCdnDistribution", "redirect-to-https", "allow-all"),
+    change("RouterServerCachePolicy", { defaultTtl: 60 }),
+  ],
   "the router says who has called, in the header where the functions look": [
     rewrite("ApiFunction", "x-octant-address", "x-forwarded-for"),
     rewrite("RouterCloudfrontFunctionRequest", "event.viewer.ip", "event.request.headers.host.value"),
@@ -299,9 +351,12 @@ const spoils: Record<string, Spoil[]> = {
     drop("ApiUrlInvoke"),
     change("ApiUrl", { qualifier: undefined }),
     change("ApiUrlAccess", { qualifier: undefined }),
+    change("ApiUrl", { authorizationType: "AWS_IAM" }),
   ],
   "nobody but a URL's callers and the bus's rules may call a function": [
     change("ApiUrlInvoke", { function: "FoldFunction" }),
+    change("ApiUrlInvoke", { invokedViaFunctionUrl: undefined }),
+    change("CollectUrlAccess", { functionUrlAuthType: undefined }),
     change("NotifyCalled", { principal: "*" }),
     change("NotifyCalled", { sourceArn: undefined }),
     change("NotifyCalled", { function: "FoldFunction" }),
@@ -309,7 +364,14 @@ const spoils: Record<string, Spoil[]> = {
   "the functions answer browsers themselves: no URL adds headers": [
     change("ApiUrl", { cors: { allowOrigins: ["*"] } }),
   ],
-  "what becomes of mail is told, and SES may tell it": [drop("EmailEventsPolicy"), drop("EmailEventdelivery")],
+  "what becomes of mail is told, and SES may tell it": [
+    drop("EmailEventsPolicy"),
+    drop("EmailEventdelivery"),
+    rewrite("EmailEventsPolicy", "aws:SourceAccount", "aws:SourceVpc"),
+    rewrite("EmailEventdelivery", '"enabled":true', '"enabled":false'),
+    rewrite("EmailEventdelivery", "BOUNCE", "CLICK"),
+    change("EmailIdentity", { configurationSetName: "another" }),
+  ],
 
   "no bundle is larger than its budget": [
     (plan) => (plan.functions.find(({ name }) => name === "Collect")!.bytes = 120 * 1024 + 1),

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest"
 import { functions } from "#platform/topology.ts"
 import { broken } from "./rules/rules.ts"
 import { startingComplaints } from "./starts.ts"
-import { root, synth } from "./synth.ts"
+import { root, SynthFailed, synth } from "./synth.ts"
 
 /** Mistakes that can be made in the sources, each made in a copy of them. */
 const copies: string[] = []
@@ -61,6 +61,19 @@ test.concurrent("a secret that is not set; one's own stage does without", async 
 
 test.concurrent.each(["", "a.b", "my_stage", "x/../y", "pro duction"])("a stage that SST would not take: %j", (stage) =>
   expect(synth({ stage })).rejects.toThrow(`and not "${stage}"`),
+)
+
+test.concurrent.each([
+  ["OCTANT_DOMAIN", "https://octant.example/", "octant.example"],
+  ["OCTANT_REDIS_URL", "tidy-crab.upstash.io", "https://eu1-tidy-crab-1.upstash.io"],
+  ["OCTANT_SENDER_DOMAIN", "post@octant.example", "mail.octant.example"],
+  ["OCTANT_ALARM_EMAIL", "octant.example", "operators@octant.example"],
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "traces.octant.example:4318", "https://traces.octant.example"],
+  ["OTEL_TRACES_SAMPLER_ARG", "5%", "0.05"],
+])("%s that is malformed: before anything is made, and not when a function starts", (name, value, example) =>
+  expect(synth({ stage: "jo", environment: { [name]: value } })).rejects.toThrow(
+    new SynthFailed(`${name}: it is malformed; for example ${example}`),
+  ),
 )
 
 test.concurrent("a variable that functions ask for and nobody gives them", async () => {

@@ -1,6 +1,7 @@
 import { dimensions, NAMESPACE } from "#platform/emf.ts"
-import { type FunctionName, functions as facts, factsOf } from "#platform/topology.ts"
+import { type FunctionName, functions as facts, factsOf, schedules as scheduleFacts } from "#platform/topology.ts"
 import { each, type Model, type Rules } from "../model.ts"
+import { factsOfQueue } from "./queues.ts"
 
 type Alarm = Model["alarms"][number]
 
@@ -29,6 +30,10 @@ const reckons =
       ?.filter(({ returnData }) => returnData)
       .map((one) => one.expression)
       .join() === expression
+/** Whoever is on call hears of what goes wrong no later than this. */
+const HEARD_SECONDS = 900
+const spanOf = ({ metrics, evaluationPeriods }: Alarm) =>
+  evaluationPeriods * Math.max(...metrics.map((one) => one.period))
 /** The queue's name, as the alarm's dimension has it. */
 const nameOf = ({ arn }: { arn: string }) => arn.split(":").at(-1)!
 
@@ -116,7 +121,10 @@ export const alarms: Rules = {
       functions,
       ({ log }) => {
         const counted = filters.find(
-          ({ logGroupName, pattern }) => logGroupName === log?.name && pattern.includes('"*.failed"'),
+          ({ logGroupName, pattern, metricTransformation: { value } }) =>
+            logGroupName === log?.name &&
+            value === "1" &&
+            ['"error"', '"*.failed"', '"*.unreadable"'].every((name) => pattern.includes(`$.name = ${name}`)),
         )
         const { namespace, name } = counted?.metricTransformation ?? {}
         return !alarms.some((one) => one.namespace === namespace && one.metricName === name && anyOf(one))
@@ -137,7 +145,10 @@ export const alarms: Rules = {
       (dead) =>
         !alarms.some(
           (one) =>
-            ofQueue("ApproximateNumberOfMessagesVisible", nameOf(dead))(one) && rises(one) && one.threshold === 1,
+            ofQueue("ApproximateNumberOfMessagesVisible", nameOf(dead))(one) &&
+            rises(one) &&
+            one.statistic === "Maximum" &&
+            one.threshold === 1,
         ),
       ({ resource }) => resource,
     ),
@@ -150,6 +161,8 @@ export const alarms: Rules = {
           (one) =>
             ofQueue("ApproximateAgeOfOldestMessage", nameOf(queue))(one) &&
             rises(one) &&
+            one.statistic === "Maximum" &&
+            one.threshold === factsOfQueue(queue)?.oldestSeconds &&
             one.threshold < (queue.messageRetentionSeconds ?? 0),
         ),
       ({ resource }) => resource,
@@ -163,8 +176,20 @@ export const alarms: Rules = {
           (one) =>
             ofFunction("Invocations", job?.resource ?? "")(one) &&
             one.comparisonOperator === "LessThanThreshold" &&
-            one.treatMissingData === "breaching",
+            one.statistic === "Sum" &&
+            one.threshold === 1 &&
+            one.treatMissingData === "breaching" &&
+            Object.values(scheduleFacts).some(
+              (fact) => fact.function === job?.name && spanOf(one) === (4 * fact.everyMs) / 1000,
+            ),
         ),
+      ({ resource }) => resource,
+    ),
+
+  "of what goes wrong somebody hears within a quarter of an hour, and of nothing that is not told": ({ alarms }) =>
+    each(
+      alarms.filter(rises),
+      (alarm) => spanOf(alarm) > HEARD_SECONDS || alarm.treatMissingData !== "notBreaching",
       ({ resource }) => resource,
     ),
 

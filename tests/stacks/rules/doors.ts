@@ -13,7 +13,12 @@ const Permission = z.object({
   principal: z.string(),
   qualifier: z.optional(z.string()),
   sourceArn: z.optional(z.string()),
+  functionUrlAuthType: z.optional(z.string()),
+  invokedViaFunctionUrl: z.optional(z.boolean()),
 })
+/** Whether it lets a call through that comes to a URL, and no other: anybody has an account of AWS to call by. */
+const isByUrl = ({ action, functionUrlAuthType, invokedViaFunctionUrl }: z.output<typeof Permission>) =>
+  action === "lambda:InvokeFunctionUrl" ? functionUrlAuthType === "NONE" : invokedViaFunctionUrl === true
 const Route = z.object({
   namespace: z.string(),
   entries: z.optional(z.record(z.string(), z.string())),
@@ -21,9 +26,29 @@ const Route = z.object({
 })
 const Metadata = z.object({ host: z.string(), origin: z.object({ timeouts: z.object({ readTimeout: z.number() }) }) })
 const Edge = z.object({ code: z.string() })
-const Destination = z.object({
-  eventDestination: z.object({ snsDestination: z.optional(z.object({ topicArn: z.string() })) }),
+const Distribution = z.object({
+  defaultCacheBehavior: z.object({
+    allowedMethods: z.array(z.string()),
+    originRequestPolicyId: z.string(),
+    cachePolicyId: z.string(),
+    viewerProtocolPolicy: z.string(),
+  }),
 })
+const CachePolicy = z.object({ minTtl: z.number(), defaultTtl: z.number() })
+/** AWS's own policy `AllViewerExceptHostHeader`: a URL of Lambda is known by its host, and keys come in headers. */
+const ALL_HEADERS = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+const METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+const Sender = z.object({ configurationSetName: z.optional(z.string()) })
+const Destination = z.object({
+  configurationSetName: z.string(),
+  eventDestination: z.object({
+    enabled: z.optional(z.boolean()),
+    matchingEventTypes: z.array(z.string()),
+    snsDestination: z.optional(z.object({ topicArn: z.string() })),
+  }),
+})
+/** What a sender of mail must hear of, or AWS shuts its account. */
+const OUTCOMES = ["DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"]
 const TopicPolicy = z.object({ arn: z.string(), policy: z.string() })
 
 /** Public paths, the host that answers each, and how long it is waited for. */
@@ -80,6 +105,28 @@ export const doors: Rules = {
       ({ resource, code }) => `${resource}: ${Buffer.byteLength(code)} bytes`,
     ),
 
+  "the router hands over every method and every header, by TLS, and keeps no answer by itself": ({ plan }) => {
+    const policies = all(plan, "aws:cloudfront/cachePolicy:CachePolicy", CachePolicy)
+    const routers = all(plan, "aws:cloudfront/distribution:Distribution", Distribution)
+    return [
+      ...(routers.length === 1 ? [] : [`${routers.length} routers`]),
+      ...each(
+        routers,
+        ({ defaultCacheBehavior: does }) => {
+          const policy = policies.find(({ resource }) => does.cachePolicyId === `${resource}-id`)
+          return (
+            METHODS.some((method) => !does.allowedMethods.includes(method)) ||
+            does.originRequestPolicyId !== ALL_HEADERS ||
+            !["https-only", "redirect-to-https"].includes(does.viewerProtocolPolicy) ||
+            policy?.minTtl !== 0 ||
+            policy.defaultTtl !== 0
+          )
+        },
+        ({ resource }) => resource,
+      ),
+    ]
+  },
+
   "the router says who has called, in the header where the functions look": ({ plan, functions }) => {
     const headers = new Set(functions.flatMap(({ environment }) => environment.variables.OCTANT_ADDRESS_HEADER ?? []))
     const [edge] = all(plan, "aws:cloudfront/function:Function", Edge)
@@ -94,8 +141,9 @@ export const doors: Rules = {
     const permissions = all(plan, "aws:lambda/permission:Permission", Permission)
     return each(
       urls,
-      ({ functionName, qualifier }) =>
+      ({ functionName, qualifier, authorizationType }) =>
         qualifier !== "live" ||
+        authorizationType !== "NONE" ||
         !["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"].every((action) =>
           permissions.some(
             (one) =>
@@ -113,7 +161,8 @@ export const doors: Rules = {
     each(
       all(model.plan, "aws:lambda/permission:Permission", Permission),
       (permission) =>
-        !model.urls.some(({ functionName }) => functionName === permission.function) && !isForRule(model, permission),
+        !(isByUrl(permission) && model.urls.some(({ functionName }) => functionName === permission.function)) &&
+        !isForRule(model, permission),
       ({ resource }) => resource,
     ),
 
@@ -131,11 +180,15 @@ export const doors: Rules = {
       "aws:sesv2/configurationSetEventDestination:ConfigurationSetEventDestination",
       Destination,
     )
-    const senders = all(plan, "aws:sesv2/emailIdentity:EmailIdentity", z.object({}))
+    const senders = all(plan, "aws:sesv2/emailIdentity:EmailIdentity", Sender)
     return [
       ...each(
         senders,
-        () => destinations.length === 0,
+        ({ configurationSetName }) =>
+          !destinations.some(
+            ({ configurationSetName: of, eventDestination: { enabled, matchingEventTypes } }) =>
+              of === configurationSetName && enabled && OUTCOMES.every((type) => matchingEventTypes.includes(type)),
+          ),
         ({ resource }) => `${resource}: not told`,
       ),
       ...each(
@@ -145,7 +198,10 @@ export const doors: Rules = {
             ({ arn, policy }) =>
               arn === snsDestination?.topicArn &&
               policy.includes("ses.amazonaws.com") &&
-              policy.includes("sns:Publish"),
+              policy.includes("sns:Publish") &&
+              // For us alone: anybody's SES has the same name.
+              policy.includes("aws:SourceAccount") &&
+              policy.includes("aws:SourceArn"),
           ),
         ({ resource }) => `${resource}: may not be told`,
       ),

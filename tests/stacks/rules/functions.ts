@@ -96,7 +96,7 @@ export const functions: Rules = {
   "each function keeps its versions, and one of them is live": ({ functions }) =>
     each(
       functions,
-      ({ publish, live }) => !publish || !live,
+      ({ publish, live }) => !publish || live?.name !== "live",
       ({ resource }) => resource,
     ),
 

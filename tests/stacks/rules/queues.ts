@@ -1,11 +1,22 @@
-import { each, type Rules } from "../model.ts"
+import { type FunctionName, queues as facts, factsOf } from "#platform/topology.ts"
+import { each, type Model, type Rules } from "../model.ts"
 
 const VISIBILITY_TIMEOUTS = 6
 /** Lambda receives more than it can run at once: fewer deliveries would make dead letters of what nobody has tried. */
 const FEWEST_RECEIVES = 5
 const BATCH_WITHOUT_WINDOW = 10
+/** Lambda refuses a smaller limit. */
+const FEWEST_AT_ONCE = 2
+/** The longest that SQS keeps anything, and what the runbook gives those who mend. */
+const DEAD_SECONDS = 14 * 86_400
 /** 256 KiB of events that cannot be compressed, in base64, and what stands around them. */
 const LARGEST_MESSAGE = 400_000
+
+/** What the topology says of a queue, by the function that works it. */
+export const factsOfQueue = ({ worker }: Model["queues"][number]) => {
+  const queue = worker && factsOf(worker.name as FunctionName).queue
+  return queue && facts[queue]
+}
 
 export const queues: Rules = {
   "each queue has dead letters, of its own kind": ({ queues, deadLetters }) =>
@@ -36,6 +47,13 @@ export const queues: Rules = {
       ({ resource, messageRetentionSeconds }) => `${resource}: ${messageRetentionSeconds} s`,
     ),
 
+  "every dead letter is kept for two weeks": ({ deadLetters }) =>
+    each(
+      deadLetters,
+      ({ messageRetentionSeconds }) => messageRetentionSeconds !== DEAD_SECONDS,
+      ({ resource, messageRetentionSeconds }) => `${resource}: ${messageRetentionSeconds} s`,
+    ),
+
   "each queue is worked by a function, through its live version": ({ queues }) =>
     each(
       queues,
@@ -62,8 +80,18 @@ export const queues: Rules = {
   "no queue can take all of the account's concurrency": ({ queues }) =>
     each(
       queues,
-      ({ mapping }) => !mapping?.scalingConfig,
-      ({ resource }) => `${resource}: no maximumConcurrency`,
+      (queue) => {
+        const { maximumConcurrency = 0 } = queue.mapping?.scalingConfig ?? {}
+        return maximumConcurrency < FEWEST_AT_ONCE || maximumConcurrency !== factsOfQueue(queue)?.concurrency
+      },
+      ({ resource, mapping }) => `${resource}: ${mapping?.scalingConfig?.maximumConcurrency} at once`,
+    ),
+
+  "a batch is as large as was chosen": ({ queues }) =>
+    each(
+      queues,
+      (queue) => queue.mapping?.batchSize !== factsOfQueue(queue)?.batchSize,
+      ({ resource, mapping }) => `${resource}: ${mapping?.batchSize}`,
     ),
 
   "a large batch is waited for": ({ queues }) =>

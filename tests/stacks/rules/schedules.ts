@@ -22,14 +22,31 @@ export const schedules: Rules = {
       ({ resource, target }) => `${resource}: ${target.arn}`,
     ),
 
-  "what a schedule cannot deliver is kept": ({ schedules, deadLetters }) =>
+  "a schedule's role may call its function and keep what it cannot deliver, and nothing else": ({ schedules, roles }) =>
     each(
       schedules,
-      ({ target }) => !deadLetters.some(({ arn }) => arn === target.deadLetterConfig?.arn),
+      ({ target }) => {
+        const may = roles.find(({ arn }) => arn === target.roleArn)?.statements ?? []
+        const granted = may.flatMap(({ Action, Resource }) => [`${Action.join()} ${Resource.join()}`])
+        const wanted = [`lambda:InvokeFunction ${target.arn}`, `sqs:SendMessage ${target.deadLetterConfig?.arn}`]
+        return granted.sort().join() !== wanted.sort().join()
+      },
       ({ resource }) => resource,
     ),
 
-  "what a scheduled function fails at is kept, and it may keep it": ({ schedules, failures, deadLetters }) =>
+  "what a schedule cannot deliver is kept": ({ schedules, deadLetters }) =>
+    each(
+      schedules,
+      // Neither EventBridge nor Lambda puts anything into a FIFO queue.
+      ({ target }) => !deadLetters.some(({ arn, fifoQueue }) => arn === target.deadLetterConfig?.arn && !fifoQueue),
+      ({ resource }) => resource,
+    ),
+
+  "what a scheduled function fails at is tried again, then kept, and it may keep it": ({
+    schedules,
+    failures,
+    deadLetters,
+  }) =>
     each(
       schedules.flatMap(({ job }) => job ?? []),
       ({ resource, grants }) => {
@@ -38,6 +55,7 @@ export const schedules: Rules = {
         )
         const destination = failure?.destinationConfig?.onFailure.destination
         return (
+          !failure?.maximumRetryAttempts ||
           !deadLetters.some(({ arn }) => arn === destination) ||
           !grants.some(
             ({ Action, Resource }) => Action.includes("sqs:SendMessage") && Resource.includes(destination ?? ""),

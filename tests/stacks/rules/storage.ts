@@ -2,13 +2,16 @@ import * as z from "zod/mini"
 import { each, type Rules, statementsOf } from "../model.ts"
 import { all } from "../plan.ts"
 
+/** The most there is, and what the runbook says. */
+const RECOVERY_DAYS = 35
+
 const flag = z.optional(z.boolean())
 const Table = z.object({
   billingMode: z.string(),
   hashKey: z.string(),
   rangeKey: z.string(),
   deletionProtectionEnabled: flag,
-  pointInTimeRecovery: z.optional(z.object({ enabled: z.boolean() })),
+  pointInTimeRecovery: z.optional(z.object({ enabled: z.boolean(), recoveryPeriodInDays: z.optional(z.number()) })),
   serverSideEncryption: z.optional(z.object({ enabled: z.boolean() })),
   ttl: z.optional(z.object({ enabled: z.boolean(), attributeName: z.string() })),
 })
@@ -57,10 +60,11 @@ export const storage: Rules = {
       : [JSON.stringify(table)]
   },
 
-  "a table can be restored to any moment": (model) =>
+  "a table can be restored to any moment of five weeks": (model) =>
     each(
       tables(model),
-      ({ pointInTimeRecovery }) => !pointInTimeRecovery?.enabled,
+      ({ pointInTimeRecovery }) =>
+        !pointInTimeRecovery?.enabled || pointInTimeRecovery.recoveryPeriodInDays !== RECOVERY_DAYS,
       ({ resource }) => resource,
     ),
 
@@ -88,7 +92,7 @@ export const storage: Rules = {
   "in production, and only there, a bucket with files in it cannot be deleted": (model) =>
     each(
       buckets(model),
-      ({ forceDestroy }) => forceDestroy === model.production,
+      ({ forceDestroy = false }) => forceDestroy === model.production,
       ({ resource }) => resource,
     ),
 
@@ -104,6 +108,24 @@ export const storage: Rules = {
         ({ resource }) => resource,
       ),
     ]
+  },
+
+  "the vault's key has the name by which the runbook calls it": ({ plan }) => {
+    const Named = z.object({ name: z.string(), targetKeyId: z.string() })
+    return each(
+      all(plan, "aws:kms/key:Key", z.object({})),
+      ({ resource }) =>
+        !all(plan, "aws:kms/alias:Alias", Named).some(
+          ({ name, targetKeyId }) =>
+            name === `alias/${plan.app.name}-${plan.app.stage}-vault` && targetKeyId === resource,
+        ),
+      ({ resource }) => resource,
+    )
+  },
+
+  "there is one bucket": (model) => {
+    const names = buckets(model).map(({ resource }) => resource)
+    return names.length === 1 ? [] : [names.join(", ")]
   },
 
   "a bucket keeps versions": (model) =>
@@ -159,6 +181,13 @@ export const storage: Rules = {
       ? []
       : [`${app.removal}, protect: ${app.protect}`],
 
+  "in production, and only there, the table, the bucket and the vault's key outlive their stage": (model) =>
+    each(
+      [...tables(model), ...buckets(model), ...all(model.plan, "aws:kms/key:Key", z.object({}))],
+      ({ retained }) => retained !== model.production,
+      ({ resource }) => resource,
+    ),
+
   "everything is tagged, so that the bill can be read": ({ plan: { app } }) => {
     const Tagged = z.object({ aws: z.object({ defaultTags: z.object({ tags: z.record(z.string(), z.string()) }) }) })
     const tagged = Tagged.safeParse(app.providers)
@@ -170,10 +199,13 @@ export const storage: Rules = {
     const Archive = z.object({ eventSourceArn: z.string(), retentionDays: z.number() })
     const archives = all(plan, "aws:cloudwatch/eventArchive:EventArchive", Archive)
     const buses = all(plan, "aws:cloudwatch/eventBus:EventBus", z.object({}))
-    return each(
-      buses,
-      ({ arn }) => !archives.some(({ eventSourceArn }) => eventSourceArn === arn),
-      ({ resource }) => resource,
-    )
+    return [
+      ...(buses.length === 1 ? [] : [`${buses.length} buses`]),
+      ...each(
+        buses,
+        ({ arn }) => !archives.some(({ eventSourceArn }) => eventSourceArn === arn),
+        ({ resource }) => resource,
+      ),
+    ]
   },
 }

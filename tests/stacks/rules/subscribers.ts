@@ -87,6 +87,7 @@ export const subscribers: Rules = {
           .flatMap(({ policy }) => statementsOf(policy))
         return (
           !dead ||
+          dead.fifoQueue ||
           may.length !== 1 ||
           may[0]!.Action.join() !== "sqs:SendMessage" ||
           may[0]!.Resource.join() !== dead.arn ||
@@ -98,7 +99,7 @@ export const subscribers: Rules = {
     )
   },
 
-  "what a subscriber fails at is kept, and it may keep it": (model) =>
+  "what a subscriber fails at is tried again, then kept, and it may keep it": (model) =>
     each(
       busRules(model).flatMap(({ job }) => job ?? []),
       ({ resource, grants }) => {
@@ -107,6 +108,7 @@ export const subscribers: Rules = {
         )
         const destination = failure?.destinationConfig?.onFailure.destination
         return (
+          !failure?.maximumRetryAttempts ||
           !model.deadLetters.some(({ arn }) => arn === destination) ||
           !grants.some(
             ({ Action, Resource }) => Action.includes("sqs:SendMessage") && Resource.includes(destination ?? ""),
