@@ -48,5 +48,10 @@ export function settingsOf(name: FunctionName): Record<string, $util.Input<strin
     const value = ofSome[setting]
     return value === undefined ? [] : [[setting, value] as const]
   })
-  return { ...ofAll, ...Object.fromEntries(own) }
+  const { threads } = factsOf(name)
+  return {
+    ...ofAll,
+    ...Object.fromEntries(own),
+    ...(threads === undefined ? {} : { UV_THREADPOOL_SIZE: String(threads) }),
+  }
 }

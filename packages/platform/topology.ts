@@ -91,6 +91,8 @@ type FunctionFacts = {
   settings?: readonly (keyof Config)[]
   /** The same, but nobody may see it. */
   secrets?: readonly (keyof Config)[]
+  /** Node's own, where four are too few: a name that nobody answers for holds one for seconds, and at most half of them. */
+  threads?: number
   /** Its slowest hundredth may take this long. */
   slowMs: number
   /** Runs at once at most, and so many are kept free for it: no function can starve another. */
@@ -275,6 +277,7 @@ export const functions = {
     queue: "deliveries",
     delays: true,
     settings: ["OCTANT_DELIVERIES_QUEUE_URL", "OCTANT_KMS_KEY_ID"],
+    threads: 16,
     // An endpoint may take fifteen seconds.
     slowMs: 25_000,
   },

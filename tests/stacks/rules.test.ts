@@ -86,6 +86,10 @@ const spoils: Record<string, Spoil[]> = {
     rewrite("ApiFunction", "OCTANT_HOOKS_URL", "OCTANT_COLOUR"),
     rewrite("FoldFunction", "OCTANT_TABLE", "SST_TABLE"),
   ],
+  "whoever delivers can look up the names of a whole batch at once, and of AWS besides": [
+    rewrite("DeliverFunction", '"UV_THREADPOOL_SIZE":"16"', '"UV_THREADPOOL_SIZE":"10"'),
+    rewrite("DeliverFunction", "UV_THREADPOOL_SIZE", "UV_THREADS"),
+  ],
   "each function is linked to its secrets, and to nothing else": [link("Api", []), link("Fold", ["Table"])],
   "no environment holds a secret": [
     rewrite("ApiFunction", "OCTANT_TABLE", "STRIPE_API_KEY"),

@@ -1,4 +1,4 @@
-import { type FunctionName, functions as facts, factsOf as factsByName } from "#platform/topology.ts"
+import { type FunctionName, functions as facts, factsOf as factsByName, queues } from "#platform/topology.ts"
 import { secretName } from "../../../stacks/names.ts"
 import { each, type Rules } from "../model.ts"
 
@@ -121,7 +121,8 @@ export const functions: Rules = {
     each(
       functions,
       ({ name, environment }) => {
-        const wanted: string[] = [...ofAll, ...(factsOf(name)?.settings ?? [])]
+        const { settings = [], threads } = factsOf(name) ?? {}
+        const wanted: string[] = [...ofAll, ...settings, ...(threads ? ["UV_THREADPOOL_SIZE"] : [])]
         const told = Object.keys(environment.variables).filter((variable) => !variable.startsWith("SST_"))
         return (
           told.some((variable) => !wanted.includes(variable)) ||
@@ -129,6 +130,13 @@ export const functions: Rules = {
         )
       },
       ({ resource, environment }) => `${resource}: ${Object.keys(environment.variables).join(", ")}`,
+    ),
+
+  "whoever delivers can look up the names of a whole batch at once, and of AWS besides": ({ functions }) =>
+    each(
+      functions.filter(({ name }) => factsOf(name)?.queue === "deliveries"),
+      ({ environment }) => !(Number(environment.variables.UV_THREADPOOL_SIZE) / 2 > queues.deliveries.batchSize),
+      ({ resource, environment }) => `${resource}: ${environment.variables.UV_THREADPOOL_SIZE} threads`,
     ),
 
   "each function is linked to its secrets, and to nothing else": ({ functions }) =>
