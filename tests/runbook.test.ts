@@ -113,6 +113,15 @@ test.each(
   if (out.includes("Commands:") && action !== "") expect(actions).toContain(action)
 })
 
+test("Waiting says of which queues a single failure rings: of those that hide it for longer than a message may wait", () => {
+  const text = section("### Waiting").replaceAll("\n", " ")
+  // The alarm looks three minutes in a row.
+  const hiding = Object.values(queues).filter((one) => one.visibilitySeconds > one.oldestSeconds + 180)
+  const minutes = new Set(hiding.map((one) => one.visibilitySeconds / 60))
+  expect([...minutes]).toEqual([90])
+  expect(text).toContain("is hidden for 90 minutes (`visibilitySeconds`) before it is tried again")
+})
+
 test("whatever stops accepted events is P0", () => {
   const p0 = [...section("## Alarms").matchAll(/^\| (`.+`) \| P0 \|$/gm)].map(([, names = ""]) => names)
   expect(p0).toEqual(["`CollectThrottles`", "`CollectFaults`", "`AppendFailures`", "`AppendDeadLetters`"])

@@ -20,9 +20,9 @@ import type { Runtime } from "./runtime.ts"
 /** A fold that takes longer is handed on between two commits: well within the function's time-out. */
 const FOLD_BUDGET_MS = 10 * MINUTE
 
-/** Folds one tenant's journal into its views. One that is interrupted stays in the queue for the next worker. */
+/** Folds one tenant's journal into its views. Whose time is up asks for the rest; who is to stop leaves it in the queue. */
 export const foldWorker =
-  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log"> & Waits, isStopping = () => false) =>
+  (runtime: Pick<Runtime, "table" | "clock" | "nonce" | "log" | "requestFold"> & Waits, isStopping = () => false) =>
   async (event: QueueEvent) => {
     tellWaits(runtime, "fold", event)
     const done: boolean[] = []
@@ -52,8 +52,11 @@ function foldOne(
       tenant = requestIn(oursIn, record).tenant
       const goOn = () => !isStopping() && runtime.clock() - started < FOLD_BUDGET_MS
       const outcome = await foldTenant(runtime, tenant, { goOn })
+      const handsOn = outcome === "interrupted" && !isStopping()
+      // To fail it would hide the tenant's messages for 90 minutes, and count towards the dead letters.
+      if (handsOn) await runtime.requestFold(tenant, `on-${runtime.nonce()}`)
       tell("fold", { outcome })
-      return outcome !== "interrupted"
+      return outcome !== "interrupted" || handsOn
     } catch (error) {
       unit.failed = true
       onFailure(record, error)

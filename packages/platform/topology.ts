@@ -200,6 +200,7 @@ export const functions = {
     timeoutSeconds: 900,
     memoryMb: 2048,
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem"],
+    sends: ["fold"],
     queue: "fold",
     slowMs: 700_000,
   },

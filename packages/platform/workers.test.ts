@@ -61,6 +61,30 @@ describe("the worker that folds", () => {
     expect((await readHead({ table }, other.tenant))?.position).toBe(1)
   })
 
+  test("asks for the rest when its time is up: a message that it failed would hide the tenant's others for 90 minutes", async () => {
+    const world = await settle(table)
+    const thousand = Array.from({ length: 1000 }, () => call("Tested", "u"))
+    for (let events = 0; events <= 50_000; events += 1000) await world.send(thousand)
+    world.asked.length = 0
+    const started = world.needs.clock()
+    let looks = 0
+    const runtime = { ...world.needs, clock: () => started + looks++ * 10 * MINUTE }
+    expect(await foldWorker(runtime)(records(request(world.tenant)))).toEqual(failures())
+    expect(world.asked).toEqual([expect.stringMatching(/^on-./)])
+    expect(await foldWorker(world.needs)(records(request(world.tenant)))).toEqual(failures())
+    expect((await readHead({ table }, world.tenant))?.position).toBe(51)
+    expect(world.asked).toHaveLength(1)
+  })
+
+  test("leaves it to the next worker when it is to stop", async () => {
+    const world = await settle(table)
+    const thousand = Array.from({ length: 1000 }, () => call("Tested", "u"))
+    for (let events = 0; events <= 50_000; events += 1000) await world.send(thousand)
+    world.asked.length = 0
+    expect(await foldWorker(world.needs, () => true)(records(request(world.tenant)))).toEqual(failures("id-0"))
+    expect(world.asked).toEqual([])
+  })
+
   test("has done its work when there is nothing to fold", async () => {
     const world = await settle(table)
     expect(await foldWorker(world.needs)(records(request(world.tenant)))).toEqual(failures())

@@ -9,7 +9,16 @@ const module = (await import(pathToFileURL(file).href)) as Record<string, Handle
 const handler = module[exported]
 if (typeof handler !== "function") throw new Error(`${exported} is not a function`)
 
+/** A clock that whoever looks at it often finds to run fast: a call that takes longer than anybody can wait for. */
+const { now } = Date
+let looks = 0
+const hurry = () => {
+  Date.now = () => now() + looks++ * 30_000
+}
+
 process.on("message", (event: unknown) => {
+  Date.now = now
+  if ((event as { hurried?: boolean } | null)?.hurried) hurry()
   handler(event, {}).then(
     (answer) => process.send!({ answer: answer ?? null }),
     (error: unknown) => process.send!({ error: (error as Error).message }),

@@ -11,6 +11,7 @@ import { keys } from "#store/keys.ts"
 import { happened, toTell, untold } from "#store/outbox.ts"
 import { readHead } from "#store/views.ts"
 import { type Cast, OPERATOR_TOKEN, startCast } from "./cast.ts"
+import { queueEvent } from "./lambda.ts"
 import type { Statement } from "./model.ts"
 
 /**
@@ -69,6 +70,18 @@ test("fold folds them, twice, and fills a hole", async () => {
   expect(await fillerOf()).toBe("filler")
   expect(await actors.append.work([message])).toBe(0)
   expect(await actors.fold.work([request])).toBe(0)
+})
+
+test("fold asks for the rest when its time is up", async () => {
+  const { actors, tenant, received } = cast
+  for (let events = 0; events <= 50_000; events += 1000) expect(await actors.append.work([message])).toBe(0)
+  received("FoldRequestsQueue")
+  const body = JSON.stringify({ version: 1, tenant })
+  expect(await actors.fold.call({ ...queueEvent([body]), hurried: true })).toEqual({ batchItemFailures: [] })
+  const rest = received("FoldRequestsQueue")
+  expect(rest).toEqual([body])
+  expect(await actors.fold.work(rest)).toBe(0)
+  expect(received("FoldRequestsQueue")).toEqual([])
 })
 
 test("api answers, releases, makes and ends keys", async () => {

@@ -79,7 +79,8 @@ export const alarms: Rules = {
           (one) =>
             one.namespace === NAMESPACE &&
             one.metricName === "octant_redis_away" &&
-            one.metricName in dimensions &&
+            // With a label it would be another metric, of which no alarm knows.
+            dimensions.octant_redis_away?.length === 0 &&
             JSON.stringify(one.dimensions) === JSON.stringify({ service: resource }) &&
             one.statistic === "Maximum" &&
             one.threshold === 1 &&
