@@ -119,7 +119,8 @@ test("Waiting says of which queues a single failure rings: of those that hide it
   const hiding = Object.values(queues).filter((one) => one.visibilitySeconds > one.oldestSeconds + 180)
   const minutes = new Set(hiding.map((one) => one.visibilitySeconds / 60))
   expect([...minutes]).toEqual([90])
-  expect(text).toContain("is hidden for 90 minutes (`visibilitySeconds`) before it is tried again")
+  expect(text).toContain("is hidden for 90 minutes (`visibilitySeconds`)")
+  expect(text).toContain("is tried again after a minute, five, half an hour and 90 minutes")
 })
 
 test("whatever stops accepted events is P0", () => {

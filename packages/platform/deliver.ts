@@ -1,12 +1,12 @@
 import "#core/words.ts"
 import * as z from "zod/mini"
-import { SECOND } from "#core/clock.ts"
 import { failure } from "#core/log.ts"
 import { type Unit, unitOf } from "#core/unit.ts"
 import { type DeliverNeeds, deliver } from "#delivery/deliver.ts"
 import { DeliveryRequest, notify } from "#delivery/telling.ts"
 import { noteFailures } from "#pipeline/failures.ts"
 import { DomainEvent } from "#store/domain-event.ts"
+import { hider } from "./hide.ts"
 import {
   answerOf,
   type Failed,
@@ -55,8 +55,6 @@ type DeliverRuntime = Pick<Runtime, "call" | "queues" | "aws"> &
     hiddenFor?: (ms: number) => number
   }
 
-type Record = QueueRecord & { receiptHandle?: string }
-
 /** Delivers what waits in the queue, all of a batch at once: a slow endpoint holds up nobody else. */
 export const deliverWorker =
   (runtime: DeliverRuntime) =>
@@ -74,7 +72,11 @@ class Undelivered extends Error {
   override name = "Undelivered"
 }
 
-function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: unknown) => void): Promise<boolean> {
+function deliverOne(
+  runtime: DeliverRuntime,
+  record: QueueRecord,
+  onFailure: (error: unknown) => void,
+): Promise<boolean> {
   const { attributes } = record
   const receives = Number(attributes?.ApproximateReceiveCount ?? 1)
   if (receives === 1) tellWait(runtime, attributes?.SentTimestamp)
@@ -90,7 +92,7 @@ function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: 
       tell("deliver", { tenant, outcome, host, attempt, status: "status" in delivered ? delivered.status : undefined })
       if (!("waitMs" in delivered)) return true
       if (outcome === "given up") onFailure(new Undelivered(delivered.why))
-      await hide(runtime, record, delivered.waitMs)
+      await hider(runtime, "deliveries", runtime.hiddenFor)(record, delivered.waitMs)
       return false
     } catch (error) {
       unit.failed = true
@@ -100,19 +102,6 @@ function deliverOne(runtime: DeliverRuntime, record: Record, onFailure: (error: 
     }
   })
 }
-
-/** Hides a message until it is to be tried again. If that fails, it comes when the queue itself shows it again. */
-async function hide({ call, queues, log, hiddenFor = inSeconds }: DeliverRuntime, record: Record, ms: number) {
-  const wish = {
-    QueueUrl: queues.deliveries?.url,
-    ReceiptHandle: record.receiptHandle,
-    VisibilityTimeout: hiddenFor(ms),
-  }
-  await call("sqs", "ChangeMessageVisibility", wish).catch((error: unknown) =>
-    log("hide.failed", { queue: "deliveries", ...failure(error) }),
-  )
-}
-const inSeconds = (ms: number) => Math.ceil(ms / SECOND)
 
 /** How long a message had waited when it was received first: later it waits because it is to. */
 function tellWait({ figures, clock }: Pick<DeliverRuntime, "figures" | "clock">, sentAt: string | undefined) {

@@ -8,6 +8,7 @@ export type QueueEvent = { Records: QueueRecord[] }
 export type QueueRecord = {
   messageId: string
   body: string
+  receiptHandle?: string
   attributes?: Record<string, string>
   messageAttributes?: Record<string, { stringValue?: string }>
 }

@@ -202,6 +202,7 @@ export const functions = {
     table: ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem"],
     sends: ["fold"],
     queue: "fold",
+    delays: true,
     slowMs: 700_000,
   },
   jobsHigh: {

@@ -40,6 +40,24 @@ describe("the worker that appends", () => {
 })
 
 describe("the worker that folds", () => {
+  test("tries again what failed after a minute, five, and half an hour; then when the queue shows it", async () => {
+    const world = await settle(table)
+    const hidden: [string | undefined, number][] = []
+    const hide = async (record: { receiptHandle?: string }, ms: number) => void hidden.push([record.receiptHandle, ms])
+    const worker = foldWorker({ ...world.needs, hide })
+    for (const received of [1, 2, 3, 4, 5]) {
+      const attributes = { ApproximateReceiveCount: String(received) }
+      const junk = { messageId: "junk", body: "junk", receiptHandle: `junk-${received}`, attributes }
+      const good = { messageId: "good", body: request(world.tenant), receiptHandle: "good", attributes }
+      expect(await worker({ Records: [junk, good] })).toEqual(failures("junk"))
+    }
+    expect(hidden).toEqual([
+      ["junk-1", MINUTE],
+      ["junk-2", 5 * MINUTE],
+      ["junk-3", 30 * MINUTE],
+    ])
+  })
+
   test("folds each tenant that was asked for; what it cannot read or fold fails alone", async () => {
     const [one, other] = [await settle(table), await settle(table)]
     for (const world of [one, other]) await world.send([order("u", "5")])

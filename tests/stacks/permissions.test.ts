@@ -72,6 +72,10 @@ test("fold folds them, twice, and fills a hole", async () => {
   expect(await actors.fold.work([request])).toBe(0)
 })
 
+test("fold hides what it cannot read, until it is to be tried again", async () => {
+  expect(await cast.actors.fold.work(["junk"])).toBe(1)
+})
+
 test("fold asks for the rest when its time is up", async () => {
   const { actors, tenant, received } = cast
   for (let events = 0; events <= 50_000; events += 1000) expect(await actors.append.work([message])).toBe(0)
