@@ -93,6 +93,25 @@ test("requests that nobody can read are counted too, and stand in the log under 
   expect((await knock("collect", "/v1/batch", list)).status).toBe(429)
 })
 
+test.each([
+  ["api", "/v1/keys", "readKey"],
+  ["collect", "/v1/batch", "readKey"],
+] as const)(
+  "at %s a key that may not do this has asked all the same: it is counted, and in the log",
+  async (door, path, key) => {
+    const { knock } = doors(world.stack.runtime)
+    const tenant = await world.tenant(`beside-${door}`, { plan: "free" })
+    const asked = { ...track(tenant[key], 1), ...(door === "api" ? { method: "GET", body: null } : {}) }
+    const first = await knock(door, path, asked)
+    expect(first.json).toMatchObject({ status: 403, code: "forbidden" })
+    expect(first.headers.get("ratelimit-remaining")).toBe("299")
+    expect(world.lines.filter((line) => line.tenant === tenant.id && line.status === 403)).toHaveLength(1)
+    let last = first
+    for (let i = 0; i < 300 && last.status === 403; i++) last = await knock(door, path, asked)
+    expect(last.json).toMatchObject({ status: 429, code: "rate_limited" })
+  },
+)
+
 test("one customer's browser cannot use up what the others have", async () => {
   const { knock } = doors(world.stack.runtime)
   const tenant = await world.tenant("browsers", { plan: "free" })

@@ -21,6 +21,15 @@ export type ApiKey = {
 /** Who calls. The tenant comes from the key alone. */
 export type Caller = { tenant: TenantId; key: string; scope: Scope; source: string }
 
+/** A good key, but not for this: who calls is known all the same. */
+export class Forbidden extends Fault {
+  readonly caller: Caller
+  constructor(caller: Caller, wanted: Scope) {
+    super("forbidden", `this key has the scope ${caller.scope}; ${wanted} is needed`)
+    this.caller = caller
+  }
+}
+
 export const SECRET_LENGTH = 32
 const CHECK_LENGTH = 6
 export const ID_LENGTH = 16
@@ -53,7 +62,7 @@ type Beside = (claimed: TenantId) => Promise<unknown>
 
 /**
  * Tells who calls by a key that was presented. Throws `Fault("unauthorized")` for a key that is malformed, unknown,
- * expired or revoked (all alike), `Fault("forbidden")` for one without the scope, and `Fault("unavailable")` when it
+ * expired or revoked (all alike), `Forbidden` for one without the scope, and `Fault("unavailable")` when it
  * cannot be read: nobody is let in unseen.
  */
 export function authenticator({ table, clock }: { table: Pick<Table, "get">; clock: Clock }) {
@@ -97,10 +106,9 @@ export function authenticator({ table, clock }: { table: Pick<Table, "get">; clo
     )
       throw refused()
     const key = toApiKey(item)
-    if (key.scope !== wanted && !(key.scope === "admin" && wanted === "read")) {
-      throw new Fault("forbidden", `this key has the scope ${key.scope}; ${wanted} is needed`)
-    }
-    return { tenant: tenant, key: key.id, scope: key.scope, source: key.source }
+    const caller = { tenant, key: key.id, scope: key.scope, source: key.source }
+    if (key.scope !== wanted && !(key.scope === "admin" && wanted === "read")) throw new Forbidden(caller, wanted)
+    return caller
   }
 }
 export type Authenticate = ReturnType<typeof authenticator>

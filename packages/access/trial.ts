@@ -17,7 +17,8 @@ export async function trySource(
   tenant: TenantId,
   id: string,
 ): Promise<Tried> {
-  const { vendor, secrets } = await openHook(needs, tenant, id)
+  const { vendor, secrets, paused } = await openHook(needs, tenant, id)
+  if (paused) throw new Fault("conflict", "this source is paused: resume it first")
   const [secret] = secrets
   if (secret === undefined) throw new Fault("conflict", "this source has no secret yet: set it by a rotation")
   const [now, url] = [needs.clock(), hookUrl(needs.hooksUrl(), id)]

@@ -10,7 +10,7 @@ import type { Log } from "#core/log.ts"
 import type { Tracing } from "#core/unit.ts"
 import type { TenantId } from "#store/keys.ts"
 import { keyInHeader } from "./collect.ts"
-import { type LimitNeeds, within } from "./limits.ts"
+import { callerOf, type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, otherMethods, perRequest, problem } from "./problem.ts"
 
 export type AppNeeds = LimitNeeds & {
@@ -39,9 +39,7 @@ export function appOf(needs: AppNeeds, mount: (app: Hono<Correlated>, tenantOf: 
 
   mount(app, async (c, scope, parameters) => {
     // The tenant comes from the key alone.
-    const caller = await needs.authenticate(keyInHeader(c.req.raw), scope, needs.planOf)
-    c.set("tenant", caller.tenant)
-    c.set("key", caller.key)
+    const caller = await callerOf(c, needs, keyInHeader(c.req.raw), scope, needs.planOf)
     const user = c.req.header("x-octant-user")
     await within(c, needs, { ...caller, user: user === undefined ? undefined : shortHash(user) })
     checkParameters(c.req.url, parameters)

@@ -2,7 +2,7 @@ import type { Context } from "hono"
 // A router that prepares nothing is enough for so few paths, and the quickest to start.
 import { HonoBase } from "hono/hono-base"
 import { LinearRouter } from "hono/router/linear-router"
-import type { Authenticate, Caller } from "#access/caller.ts"
+import type { Authenticate } from "#access/caller.ts"
 import type { TrackingPlan } from "#access/tracking.ts"
 import type { Clock } from "#core/clock.ts"
 import { Fault } from "#core/fault.ts"
@@ -14,7 +14,7 @@ import { accept, type Enqueue, requestLimits } from "#pipeline/accept.ts"
 import type { TenantId } from "#store/keys.ts"
 import type { Table } from "#store/table.ts"
 import { readJson } from "./body.ts"
-import { type LimitNeeds, within } from "./limits.ts"
+import { callerOf, type LimitNeeds, within } from "./limits.ts"
 import { type Correlated, otherMethods, perRequest, problem } from "./problem.ts"
 
 export type CollectNeeds = {
@@ -71,15 +71,13 @@ export function collectApp(needs: CollectNeeds) {
     const request = c.req.raw
     const presented = keyInHeader(request)
     // A key in the header is checked before the body is read; the current Node SDK sends its key in the body only.
-    const known = presented === undefined ? undefined : await needs.authenticate(presented, "write", beside)
-    if (known) mark(c, known)
+    const known = presented === undefined ? undefined : await callerOf(c, needs, presented, "write", beside)
     const body = await readObject(request).catch(async (error: unknown) => {
       // What cannot be read is a request all the same.
       if (known) await within(c, needs, known)
       throw error
     })
-    const caller = known ?? (await needs.authenticate(keyOf(body), "write", beside))
-    mark(c, caller)
+    const caller = known ?? (await callerOf(c, needs, keyOf(body), "write", beside))
     const list = records(body)
     const events = Array.isArray(list) ? list.length : 0
     const giveBack = await within(c, needs, { ...caller, user: userOf(list), spends: { events } })
@@ -143,11 +141,6 @@ export function collectApp(needs: CollectNeeds) {
       { "Content-Type": "application/problem+json" },
     )
   }
-}
-
-function mark(c: Context<Correlated>, { tenant, key }: Caller) {
-  c.set("tenant", tenant)
-  c.set("key", key)
 }
 
 async function readObject(request: Request): Promise<object> {

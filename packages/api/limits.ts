@@ -1,4 +1,5 @@
 import type { Context } from "hono"
+import { type Authenticate, type Caller, Forbidden } from "#access/caller.ts"
 import type { Limiter, Request, Verdict } from "#access/limit.ts"
 import { type PlanName, type Quota, quotas } from "#access/plans.ts"
 import { SECOND } from "#core/clock.ts"
@@ -13,6 +14,26 @@ export type LimitNeeds = {
   planOf: (tenant: TenantId) => Promise<PlanName>
   /** The header in which a proxy of ours says who has called; whoever could reach us without it could claim anything. */
   addressHeader?: string | undefined
+}
+
+/** Who calls with this key. One that may not do this has asked all the same: it is counted, and stands in the log. */
+export async function callerOf(
+  c: Context<Correlated>,
+  needs: LimitNeeds & { authenticate: Authenticate },
+  ...asked: Parameters<Authenticate>
+): Promise<Caller> {
+  try {
+    return known(c, await needs.authenticate(...asked))
+  } catch (error) {
+    if (error instanceof Forbidden) await within(c, needs, known(c, error.caller))
+    throw error
+  }
+}
+
+function known(c: Context<Correlated>, caller: Caller): Caller {
+  c.set("tenant", caller.tenant)
+  c.set("key", caller.key)
+  return caller
 }
 
 /** What a caller is known by, and what its request would use up. */

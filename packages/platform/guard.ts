@@ -44,6 +44,8 @@ export type GuardOptions = {
   /** How many failures in a row break the circuit, and for how long no call is then let through but a probe. */
   failures?: number
   openMs?: number
+  /** Whether a 429 is such a failure; not so where one account's says nothing of the others'. It is if absent. */
+  breaksOn429?: boolean
   /** What retries are paid from; without it nothing is tried again. */
   budget?: Budget
   onChange?: (state: "open" | "closed") => void
@@ -60,8 +62,9 @@ const SLOWEST_BACKOFF_MS = 5 * SECOND
 
 /** A time-out for each attempt, retries with full jitter out of a budget, and a circuit breaker around each attempt. */
 export function guard({ clock, random, sleep }: GuardNeeds, options: GuardOptions): Guard {
-  const { timeoutMs, failures = 5, openMs, budget, onChange } = options
-  const counts = (error: unknown) => !(error instanceof OutsideError) || error.passing
+  const { timeoutMs, failures = 5, openMs, budget, onChange, breaksOn429 = true } = options
+  const counts = (error: unknown) =>
+    !(error instanceof OutsideError) || (error.passing && (breaksOn429 || error.status !== 429))
   const circuit = breaker(clock, { failures, openMs, counts, onChange })
 
   const once = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {

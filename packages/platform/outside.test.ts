@@ -69,6 +69,15 @@ test("an answer is an answer, whatever its status: it is for whoever asked to ju
   expect(asked).toHaveLength(3)
 })
 
+test("a vendor that tells one account to slow down is still asked for the others", async () => {
+  const { fetch, lines } = await world()
+  const told = status(429, { "retry-after": "60" })
+  answers = Array.from({ length: 6 }, () => told)
+  for (let i = 0; i < 6; i++) expect((await fetch(url)).status).toBe(429)
+  expect(await (await fetch(url)).text()).toBe("well")
+  expect(lines).toEqual([])
+})
+
 test("what passes is asked for again, and its last answer is the answer; what may be done once is done once", async () => {
   const { fetch } = await world()
   answers = [status(503), () => "hang up"]

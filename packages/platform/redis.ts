@@ -15,12 +15,12 @@ export type Redis = {
 }
 
 export function redisOf(config: Config, needs: GuardNeeds & { log: Log }): Redis | undefined {
-  const { OCTANT_REDIS_URL: url, OCTANT_REDIS_TOKEN: token } = config
+  const { OCTANT_REDIS_URL: url, OCTANT_REDIS_TOKEN: token, OCTANT_TABLE: prefix } = config
   if (url === undefined || token === undefined) return undefined
   let loaded: Shared | undefined
   const load = once(async () => {
     const { upstash } = await import("./upstash.ts")
-    loaded = upstash(needs, { url, token })
+    loaded = upstash(needs, { url, token, prefix })
     return loaded
   })
   const loadSoon = once(() => needs.sleep(MOMENT).then(load))

@@ -18,7 +18,6 @@ const LIMITS_MS = 250
 const CACHE_MS = 50
 const PING_MS = 1000
 const spans = { minute: "60 s", day: "1 d" } as const
-const PREFIX = "octant"
 
 /** Redis by Upstash's REST protocol. Loaded when it is first needed: it would double the collect function. */
 export function upstash(
@@ -26,9 +25,17 @@ export function upstash(
   {
     url,
     token,
+    prefix,
     limitsMs = LIMITS_MS,
     cacheMs = CACHE_MS,
-  }: { url: string; token: string; limitsMs?: number; cacheMs?: number },
+  }: {
+    url: string
+    token: string
+    /** What all keys begin with: stages may share one Redis, and each has an acme of its own. */
+    prefix: string
+    limitsMs?: number
+    cacheMs?: number
+  },
 ): Shared {
   const clientWithin = (timeoutMs: number) =>
     new Redis({
@@ -42,8 +49,8 @@ export function upstash(
       signal: () => AbortSignal.timeout(2 * timeoutMs),
     })
   return {
-    windows: windowsOf(needs.clock, clientWithin(limitsMs), guard(needs, { timeoutMs: limitsMs })),
-    answers: keptWithin(answersOf(clientWithin(cacheMs)), guard(needs, { timeoutMs: cacheMs })),
+    windows: windowsOf(needs.clock, clientWithin(limitsMs), guard(needs, { timeoutMs: limitsMs }), prefix),
+    answers: keptWithin(answersOf(clientWithin(cacheMs), prefix), guard(needs, { timeoutMs: cacheMs })),
     ping: async () => {
       await guard(needs, { timeoutMs: PING_MS, failures: Number.MAX_SAFE_INTEGER }).run(() =>
         clientWithin(PING_MS).ping(),
@@ -56,7 +63,7 @@ export function upstash(
  * @upstash/ratelimit, one limiter for each span and limit. What is asked in one turn goes out as one pipeline. Its own
  * time-out is off (`timeout: 0`): on it, the library answers "allowed, 0 of 0"; ours throws, and the caller decides.
  */
-function windowsOf(clock: Clock, redis: Redis, guarded: Guard): Windows {
+function windowsOf(clock: Clock, redis: Redis, guarded: Guard, prefix: string): Windows {
   const limiters = new Map<string, Ratelimit>()
   const limiterOf = ({ span, limit }: Window) => {
     const name = `${span}:${limit}`
@@ -66,7 +73,7 @@ function windowsOf(clock: Clock, redis: Redis, guarded: Guard): Windows {
       redis,
       limiter:
         span === "minute" ? Ratelimit.slidingWindow(limit, spans.minute) : Ratelimit.fixedWindow(limit, spans.day),
-      prefix: `${PREFIX}:${span}`,
+      prefix: `${prefix}:${span}`,
       timeout: 0,
       ephemeralCache: false,
       analytics: false,
@@ -85,9 +92,9 @@ function windowsOf(clock: Clock, redis: Redis, guarded: Guard): Windows {
     )
 }
 
-const answersOf = (redis: Redis): Kept => ({
-  get: async (key) => (await redis.get<string>(`${PREFIX}:${key}`)) ?? undefined,
+const answersOf = (redis: Redis, prefix: string): Kept => ({
+  get: async (key) => (await redis.get<string>(`${prefix}:${key}`)) ?? undefined,
   put: async (key, value, ttlMs) => {
-    await redis.set(`${PREFIX}:${key}`, value, { px: ttlMs })
+    await redis.set(`${prefix}:${key}`, value, { px: ttlMs })
   },
 })

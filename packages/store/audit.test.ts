@@ -201,6 +201,17 @@ describe("a log of ten rows", () => {
     },
   )
 
+  test("one of whose rows nobody can read any more still shows the others, and that one is found out", async () => {
+    const { row, rows, flaws } = await ten()
+    await table.put({ ...(await row(4)), details: "{" })
+    expect((await rows()).map(({ seq, details }) => [seq, details]).slice(2, 5)).toEqual([
+      [3, { i: 3 }],
+      [4, { unreadable: true }],
+      [5, { i: 5 }],
+    ])
+    expect(await flaws()).toEqual([{ seq: 4, what: "altered" }])
+  })
+
   test("whose row 4 was altered together with its hash is found out by the row behind it", async () => {
     const { tenant, row, flaws } = await ten()
     await table.put(forged(tenant, { ...(await row(4)), actor: "key:somebody-else" }))

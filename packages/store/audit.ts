@@ -162,10 +162,19 @@ const toRow = (item: Item): AuditRow => ({
   actor: item.actor as Actor,
   action: String(item.action),
   subject: String(item.subject),
-  details: JSON.parse(String(item.details)) as Details,
+  details: detailsIn(item),
   prev: String(item.prev),
   hash: String(item.hash),
 })
+
+/** One row that somebody has altered must not hide the others; that it was altered, `verifyAudit` finds. */
+function detailsIn({ details }: Item): Details {
+  try {
+    return JSON.parse(String(details)) as Details
+  } catch {
+    return { unreadable: true }
+  }
+}
 
 /** What is wrong with a log, and from which row on. */
 export type Flaw = { seq: number; what: "altered" | "removed" | "inserted" | "unlinked" | "cut off" }

@@ -21,8 +21,8 @@ describe.skipIf(!there)("over a real Redis behind Upstash's REST protocol", () =
 
   const clock = () => Date.now()
   const needs = { clock, random: Math.random, sleep: (ms: number) => pause(ms) }
-  const shared = (more: { limitsMs?: number; cacheMs?: number } = {}) =>
-    upstash(needs, { url: redis.url, token: redis.token, ...more })
+  const shared = (more: { limitsMs?: number; cacheMs?: number; prefix?: string } = {}) =>
+    upstash(needs, { url: redis.url, token: redis.token, prefix: "octant-tests", ...more })
 
   limiterContract("in Redis", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-01-31T12:00:00.000Z") })
@@ -46,6 +46,18 @@ describe.skipIf(!there)("over a real Redis behind Upstash's REST protocol", () =
     expect(await client.eval("#!lua flags=allow-key-locking\nreturn {1, ARGV[1]}", [], ["OK"])).toEqual([1, "OK"])
     const stranger = new Redis({ url: redis.url, token: "another", enableTelemetry: false })
     await expect(stranger.get("text")).rejects.toThrow("WRONGPASS")
+  })
+
+  test("two stages on one Redis have nothing in common there: neither answers nor limits", async () => {
+    const patient = { limitsMs: 5000, cacheMs: 5000 }
+    const [staging, production] = ["octant-staging-table", "octant-production-table"].map((prefix) =>
+      shared({ prefix, ...patient }),
+    )
+    await staging!.answers.put("T#acme#answer#1#asked", "another acme's", 60_000)
+    expect(await production!.answers.get("T#acme#answer#1#asked")).toBeUndefined()
+    const window = { span: "minute", id: "acme:tenant:", limit: 10, cost: 4 } as const
+    expect(await staging!.windows([window])).toMatchObject([{ remaining: 6 }])
+    expect(await production!.windows([window])).toMatchObject([{ remaining: 6 }])
   })
 
   test("limits that get no answer in time say so: they never say allowed by themselves", async () => {
@@ -82,8 +94,8 @@ describe.skipIf(!there)("over a real Redis behind Upstash's REST protocol", () =
       for (let i = 0; i < 5; i++) expect((await world.send(event(i))).status).toBe(200)
       await world.stack.idle()
       for (let i = 0; i < 3; i++) expect((await world.ask()).json.total).toBe(5)
-      expect((await redis.client.keys("octant:minute:acme:*")).length).toBeGreaterThan(0)
-      expect((await redis.client.keys("octant:T#acme#answer#*")).length).toBe(1)
+      expect((await redis.client.keys("octant-local:minute:acme:*")).length).toBeGreaterThan(0)
+      expect((await redis.client.keys("octant-local:T#acme#answer#*")).length).toBe(1)
       expect((await world.request("/health/ready", operator())).json).toMatchObject({
         status: "ok",
         redis: { status: "ok" },
@@ -117,7 +129,7 @@ describe.skipIf(!there)("over a real Redis behind Upstash's REST protocol", () =
       expect(said("limits.shared")).toHaveLength(1)
       expect(said("limits.alone")).toHaveLength(1)
       expect((await world.request("/health/ready", operator())).json).toMatchObject({ status: "ok" })
-      expect((await redis.client.keys("octant:T#acme#answer#*")).length).toBe(1)
+      expect((await redis.client.keys("octant-local:T#acme#answer#*")).length).toBe(1)
       expect(await world.counts()).toMatchObject({ received: 30, counted: 30 })
     }, 60_000)
 
@@ -134,7 +146,7 @@ describe.skipIf(!there)("over a real Redis behind Upstash's REST protocol", () =
       const until = 60_000 - (Date.now() % 60_000)
       if (until < 20_000) await pause(until)
       expect((await minute()).filter((status) => status === 200).length).toBe(240)
-      const other = shared({ limitsMs: 5000 })
+      const other = shared({ limitsMs: 5000, prefix: "octant-local" })
       const [count] = await other.windows([{ span: "minute", id: "shared:tenant:", limit: 600, cost: 1 }])
       expect(count!.remaining).toBeLessThan(300)
       expect(await world.request("/v1/metrics", { key: tenant.readKey })).toMatchObject(refused)
