@@ -4,8 +4,8 @@ import { startFunction } from "./lambda.ts"
 import { type Model, modelOf } from "./model.ts"
 import type { Plan } from "./plan.ts"
 
-/** By these SST reads what is linked. */
-const ofSst = /^SST_/
+/** By these SST reads what is linked, and Node how many threads it has. */
+const others = /^(SST_|UV_THREADPOOL_SIZE$)/
 
 /** Starts every function in the environment that it would have: complaints if one does not start, or never looks at a variable. */
 export async function startingComplaints(plan: Plan): Promise<string[]> {
@@ -22,7 +22,7 @@ async function complaints(made: Model["functions"][number]): Promise<string[]> {
   const { folder } = made.bundle!
   const code = globSync("**/*.mjs", { cwd: folder }).map((file) => readFileSync(join(folder, file), "utf8"))
   return Object.keys(made.environment.variables).flatMap((name) =>
-    ofSst.test(name) || code.some((text) => text.includes(name))
+    others.test(name) || code.some((text) => text.includes(name))
       ? []
       : [`${made.resource} has ${name} and never looks at it`],
   )
