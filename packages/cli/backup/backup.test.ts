@@ -3,7 +3,8 @@ import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createTable } from "#local/table.ts"
-import { keys } from "#store/keys.ts"
+import { readAudit } from "#store/audit.ts"
+import { keys, OPERATOR } from "#store/keys.ts"
 import { TenantId } from "#store/tenant-id.ts"
 import { startWorld, type World } from "../world.ts"
 
@@ -159,6 +160,19 @@ describe("the rehearsal: the table is lost, and all of it comes back from a back
     expect(await world.ask("keys", "list", "--tenant", "athens")).not.toMatchObject({
       keys: expect.arrayContaining([expect.objectContaining({ name: "taken" })]),
     })
+    expect(await isWhole()).toBe(true)
+  })
+
+  test("what is deleted for a restore stands in the operator's log, and nothing does where nothing was", async () => {
+    const dropped = async () =>
+      (await readAudit(world.stack.runtime, OPERATOR, { limit: 100, action: "tenant.drop" })).rows.map(
+        ({ subject }) => subject,
+      )
+    await tableGone()
+    await world.ask("restore", backup)
+    expect(await dropped()).toEqual([])
+    await world.ask("restore", backup, "--force", "--tenant", "athens")
+    expect(await dropped()).toEqual(["athens"])
     expect(await isWhole()).toBe(true)
   })
 

@@ -3,7 +3,7 @@ import { foldTenant } from "#pipeline/folding.ts"
 import { keyOf, type RawItem, type RawTable } from "#platform/raw.ts"
 import { noted } from "#store/audit.ts"
 import { journalHead } from "#store/journal.ts"
-import { belongs, keys, type TenantId } from "#store/keys.ts"
+import { belongs, keys, OPERATOR, type TenantId } from "#store/keys.ts"
 import type { Key, Table } from "#store/table.ts"
 import { firstHead, theSwitch } from "#store/views.ts"
 import { Usage } from "../failure.ts"
@@ -25,6 +25,8 @@ export async function putBack(needs: Needs, backup: Backup, tenants: readonly Co
     throw new Usage(
       `there is data of ${there.join(", ")} already; --force deletes it first (also after a restore that was cut off)`,
     )
+  // A restore may be cut off, and put another log in the place of theirs: that they were deleted stands in the operator's.
+  for (const id of there) await noted(needs, OPERATOR, { action: "tenant.drop", subject: id })
   if (there.length > 0) await drop(needs, new Set(there))
 
   const last: RawItem[] = []
