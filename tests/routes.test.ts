@@ -658,6 +658,8 @@ const deeds: Record<string, string> = {
   "PUT /v1/plan": "plan.write",
   "POST /v1/jobs": "job.create",
   "POST /v1/jobs/:id/cancel": "job.cancel",
+  // Its question is about one person.
+  "GET /v1/jobs/:id/result": "job.read",
 }
 /** They change nothing: what is only asked, and what is only said to be done. */
 const harmless = new Set(["POST /v1/query", "POST /v1/plan/draft"])

@@ -151,6 +151,27 @@ describe("a reconciliation by a job", () => {
     expect(rows).toMatchObject([{ subject: job.id, details: { kind: "reconcile" } }])
   })
 
+  test("that is a question about one person is in the audit log when it is seen, like one that is answered at once", async () => {
+    const who = await tenant()
+    const seen = async () => {
+      const { rows } = (await world.api("GET", "/v1/audit", undefined, who.adminKey)).json
+      return (rows as { action: string }[]).filter(({ action }) => action.endsWith(".read"))
+    }
+    const days = { from: "2027-01-01", to: "2027-01-31" }
+    const one = { metric: "orders", ...days, where: { or: [{ field: "user_id", op: "eq", value: "u1" }] } }
+    const many = { metric: "orders", ...days, where: { field: "country", op: "eq", value: "DE" } }
+    await result(who, await ended(who, "query", many))
+    await world.api("POST", "/v1/query", many, who.readKey)
+    expect(await seen()).toEqual([])
+    const job = await ended(who, "query", one)
+    await result(who, job)
+    await world.api("POST", "/v1/query", one, who.readKey)
+    expect(await seen()).toMatchObject([
+      { action: "query.read", subject: "orders", details: { where: JSON.stringify(one.where) } },
+      { action: "job.read", subject: job.id, details: { kind: "query" } },
+    ])
+  })
+
   test("is not for a key that may only read: not to be asked for, to be cancelled, or to be seen", async () => {
     const who = await tenant()
     for (const kind of ["replay", "reconcile"])

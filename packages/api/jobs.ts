@@ -83,7 +83,7 @@ export function jobRoutes(app: Hono<Correlated>, needs: JobsNeeds, tenantOf: Ten
     if (!job.found) throw new Fault("conflict", job.error?.message ?? `this job is ${job.state}: it has no result`)
     const text = await readResult(needs, { tenant, id: job.id }, job.found)
     const deed = { action: "job.read", subject: job.id, details: { kind: job.kind } }
-    const answer = kind.isPersonal ? await shownTo(c, needs, tenant, deed, text) : text
+    const answer = kind.isPersonal(job.input) ? await shownTo(c, needs, tenant, deed, text) : text
     return c.body(answer, 200, { "Content-Type": "application/json" })
   })
   app.post("/v1/jobs/:id/cancel", async (c) => {

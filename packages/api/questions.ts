@@ -1,4 +1,5 @@
 import "#core/words.ts"
+import type { Context } from "hono"
 import * as z from "zod/mini"
 import { Fault } from "#core/fault.ts"
 import { zoneOf } from "#core/zone.ts"
@@ -6,6 +7,7 @@ import { catalogue } from "#events/catalogue.ts"
 import { limits } from "#events/message.ts"
 import { schemaOf } from "#events/property.ts"
 import { type Metric, type MetricName, metrics } from "#metrics/catalogue.ts"
+import { singlesOut } from "#metrics/filter.ts"
 import { Query } from "#metrics/query.ts"
 import { dimensionsOf } from "#metrics/run.ts"
 import { type AnswerCache, cachedAnswer } from "#pipeline/cache.ts"
@@ -13,10 +15,11 @@ import { lastWeek, ledger } from "#pipeline/ledger.ts"
 import { profileOf, timelineOf } from "#pipeline/profile.ts"
 import { ask, type ReadNeeds } from "#pipeline/reading.ts"
 import type { AuditNeeds } from "#store/audit.ts"
+import type { TenantId } from "#store/keys.ts"
 import { type AppNeeds, appOf, BODY_BYTES, limit } from "./app.ts"
 import { shownTo } from "./audit.ts"
 import { readJson } from "./body.ts"
-import { parsed } from "./problem.ts"
+import { type Correlated, parsed } from "./problem.ts"
 
 export type QuestionNeeds = AppNeeds & ReadNeeds & AuditNeeds & { cache?: AnswerCache }
 
@@ -32,16 +35,28 @@ const TimelineQuery = z.strictObject({
   limit: limit(200, 50),
 })
 
+/** So much of a filter is kept in the audit log. */
+const WHERE_CHARACTERS = 1000
+
 /** What is asked most: everything that answers out of the journal and its views. */
 export const questionsApp = (needs: QuestionNeeds) =>
   appOf(needs, (app, tenantOf) => {
+    /** An answer about a single person is a look at personal data. */
+    const answered = async (c: Context<Correlated>, tenant: TenantId, asked: unknown) => {
+      const query = parsed(Query, asked)
+      const answer = await cachedAnswer(needs, tenant, query)
+      const { metric, where } = query
+      if (where === undefined || !singlesOut(where)) return answer
+      const details = { where: JSON.stringify(where).slice(0, WHERE_CHARACTERS) }
+      return shownTo(c, needs, tenant, { action: "query.read", subject: metric, details }, answer)
+    }
     app.get("/v1/query", async (c) => {
       const tenant = await tenantOf(c, "read", "some")
-      return c.json(await cachedAnswer(needs, tenant, parsed(Query, fromParameters(c.req.url))))
+      return c.json(await answered(c, tenant, fromParameters(c.req.url)))
     })
     app.post("/v1/query", async (c) => {
       const tenant = await tenantOf(c, "read")
-      return c.json(await cachedAnswer(needs, tenant, parsed(Query, await readJson(c.req.raw, BODY_BYTES))))
+      return c.json(await answered(c, tenant, await readJson(c.req.raw, BODY_BYTES)))
     })
     app.get("/v1/cache", async (c) => {
       const tenant = await tenantOf(c, "read")

@@ -83,6 +83,10 @@ export function fieldsOf(filter: Filter): string[] {
   return "not" in filter ? fieldsOf(filter.not) : [filter.field]
 }
 
+const PERSONAL = /(^|\.)(user_?id|anonymous_?id|e?mail|phone|username|(first|last)_?name)$/i
+/** Whether a filter may leave a single person: whoever sees the answer has seen what that person did. */
+export const singlesOut = (filter: Filter): boolean => fieldsOf(filter).some((field) => PERSONAL.test(field))
+
 /** Whether an event passes. A comparison with a field that is not there fails, but for `ne` and `exists: false`. */
 export const matches = (filter: Filter, fact: Fact): boolean => passes(filter, (field) => valuesOf(field, fact))
 

@@ -37,15 +37,16 @@ export type Kind = {
   /** What a key must be allowed to do to ask for it, to cancel it and to see what it found. */
   scope: "read" | "admin"
   unit: "events" | "positions"
-  /** Whether what it finds may tell of customers: then each look at it stands in the audit log. */
-  isPersonal: boolean
+  /** Whether what it finds may tell of a customer: then each look at it stands in the audit log. */
+  isPersonal(input: object): boolean
   /** What it is asked with. Loaded by whoever must check it. */
   Input(): Promise<z.ZodMiniType<object>>
   run(needs: RunNeeds, tenant: TenantId, input: object, run: Run): Promise<Ran>
 }
 
-type Of<Input extends z.ZodMiniType<object>> = Omit<Kind, "Input" | "run"> & {
+type Of<Input extends z.ZodMiniType<object>> = Omit<Kind, "Input" | "run" | "isPersonal"> & {
   Input(): Promise<Input>
+  isPersonal(input: z.output<Input>): boolean
   run(needs: RunNeeds, tenant: TenantId, input: z.output<Input>, run: Run): Promise<Ran>
 }
 

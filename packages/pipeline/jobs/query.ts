@@ -1,4 +1,5 @@
 import { Fault } from "#core/fault.ts"
+import { singlesOut } from "#metrics/filter.ts"
 import { Query } from "#metrics/query.ts"
 import { journalHead } from "#store/journal.ts"
 import { answer } from "../answer.ts"
@@ -13,7 +14,7 @@ export const query = kindOf({
   priority: "high",
   scope: "read",
   unit: "events",
-  isPersonal: false,
+  isPersonal: ({ where }) => where !== undefined && singlesOut(where),
   Input: async () => Query,
   run: async (needs, tenant, question, run) => {
     const { events: total } = await journalHead(needs, tenant)

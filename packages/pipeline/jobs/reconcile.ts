@@ -14,7 +14,7 @@ export const reconciled: Kind = {
   scope: "admin",
   unit: "events",
   // Values of customers may be among the differences.
-  isPersonal: true,
+  isPersonal: () => true,
   Input: async () => (await import("./inputs.ts")).Nothing,
   run: async (needs, tenant, _, run) => {
     const { events: total } = await journalHead(needs, tenant)

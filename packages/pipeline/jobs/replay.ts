@@ -8,7 +8,7 @@ export const replayed = kindOf({
   priority: "low",
   scope: "admin",
   unit: "positions",
-  isPersonal: false,
+  isPersonal: () => false,
   Input: async () => (await import("./inputs.ts")).Settings,
   run: async (needs, tenant, { timeZone, currency }, run) => {
     const [current, journal] = await Promise.all([readHead(needs, tenant), journalHead(needs, tenant)])
