@@ -10,7 +10,7 @@ export type Tried = { ok: boolean; status: number; ms: number; detail?: string }
 
 /**
  * Sends the vendor's signed sample through the real door, over the network as the vendor would. It goes all the way,
- * but is counted as `Source Tried` and nothing else: no sample may move a figure.
+ * but is counted as an event `Source Tried` and as nothing else: no sample may move another figure.
  */
 export async function trySource(
   needs: SourceNeeds & { fetch: typeof fetch },
