@@ -180,12 +180,12 @@ test("money by days, by customers and by products is held together, and a row th
 
   const key = keys.customerPage("initech" as TenantId, 1, 0, "u2")
   const item = (await table.get(key))!
-  const rows = unpack<[string, string][]>(item.body as Uint8Array)
-  const tampered = rows.map(([id, row]) => [
-    id,
-    id === "u2" ? JSON.stringify({ ...JSON.parse(row), revenue: "12.51" }) : row,
-  ])
-  await table.put({ ...item, body: pack(tampered) })
+  const rows = unpack<string>(item.body as Uint8Array).split("\n")
+  const tampered = rows.map((line) => {
+    const [id, row] = line.split("\t") as [string, string]
+    return id === "u2" ? `u2\t${JSON.stringify({ ...JSON.parse(row), revenue: "12.51" })}` : line
+  })
+  await table.put({ ...item, body: pack(tampered.join("\n")) })
   // Customers are added up once a day.
   expect((await check(clock() + MINUTE)).value).toBe(0)
   const bad = await check(clock() + 25 * 60 * MINUTE)
