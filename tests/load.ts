@@ -109,9 +109,8 @@ async function here(plan: PlanName): Promise<Place> {
   const apis = await Promise.all(
     Array.from({ length: API_DOORS }, () => startChild("door", { config: cluster.config })),
   )
-  // In the cloud each has processors of its own: here what nobody waits for gives way, and questions give way to events.
+  // In the cloud each has processors of its own: here what nobody waits for gives way.
   setPriority(cluster.pids.workers, constants.priority.PRIORITY_LOW)
-  for (const { pid } of apis) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
   const { door: collect, ...parts } = cluster.pids
   const pids = {
     collect: [collect],
