@@ -14,7 +14,7 @@ import { doorsOf } from "./load/doors.ts"
 import { type Account, checkCounted, countedSoFar, freshness, lane, type Urls } from "./load/lane.ts"
 import { comparable, isDisturbed, type Kind, kinds, quantile, type Sample, summary, verdicts } from "./load/verdict.ts"
 
-const MOST = { seconds: 600, tenants: 50, flood: 100, rate: 100 } as const
+const MOST = { seconds: 600, tenants: 50, flood: 100, rate: 100, doors: 20 } as const
 
 /** `npm run load`: whether the others notice that one tenant floods. */
 const {
@@ -22,6 +22,7 @@ const {
   tenants,
   flood,
   rate,
+  doors,
   of: kind,
   plan,
   url,
@@ -38,6 +39,12 @@ const {
     from(1, MOST.rate),
     4,
   )
+  .option(
+    "--doors <number>",
+    "processes that answer questions: as in the cloud each answers one at a time, and 1 is what npm start has",
+    from(1, MOST.doors),
+    3,
+  )
   .addOption(
     new Option("--of <kind>", "what there is more of in the flood").choices(["both", ...kinds]).default("both"),
   )
@@ -52,6 +59,7 @@ const {
     tenants: number
     flood: number
     rate: number
+    doors: number
     of: "both" | Kind
     plan: PlanName
     url?: string
@@ -66,8 +74,6 @@ function from(least: number, most: number) {
   }
 }
 
-/** So many questions can be answered at a time: in the cloud each has a process for itself. */
-const API_DOORS = 3
 const ROUND_SECONDS = 10
 const MOST_ROUNDS = 6
 const DELAY_RESOLUTION_MS = 5
@@ -106,9 +112,7 @@ async function here(plan: PlanName): Promise<Place> {
   }
   const probe = await make("probe")
   await cluster.work()
-  const apis = await Promise.all(
-    Array.from({ length: API_DOORS }, () => startChild("door", { config: cluster.config })),
-  )
+  const apis = await Promise.all(Array.from({ length: doors }, () => startChild("door", { config: cluster.config })))
   // In the cloud each has processors of its own: here what nobody waits for gives way.
   setPriority(cluster.pids.workers, constants.priority.PRIORITY_LOW)
   const { door: collect, ...parts } = cluster.pids
@@ -131,8 +135,8 @@ function elsewhere(url: string): Place {
   const [probe, ...accounts] = JSON.parse(process.env.OCTANT_LOAD_TENANTS ?? "[]") as Account[]
   if (!probe || accounts.length < 2)
     throw new Error("OCTANT_LOAD_TENANTS must name three tenants or more: the first is the probe, the second floods")
-  const doors = doorsOf([url])
-  return { urls: { collect: doors, api: doors }, accounts, probe, cpu: () => ({}), stop: async () => {} }
+  const stage = doorsOf([url])
+  return { urls: { collect: stage, api: stage }, accounts, probe, cpu: () => ({}), stop: async () => {} }
 }
 
 async function measure({ urls, accounts, probe, cpu }: Place): Promise<boolean> {

@@ -10,4 +10,5 @@ export const Settings = z.strictObject({
   currency: z.optional(z.string().check(z.regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR"))),
 })
 
+/** Of what is asked for as it is. */
 export const Nothing = z.strictObject({})
